@@ -1,0 +1,241 @@
+"""What this node's own processes say to each other, over Unix sockets of type SEQPACKET: one message, one packet.
+
+Two conversations. Supervisor and roles, on HOME/run/supervisor.sock: listening sockets travel beside `Listeners`
+by SCM_RIGHTS. Controller and workers, on HOME/run/news.sock: news one way, deltas and answers the other.
+A packet is at most PACKET octets; lists that may be longer are sent in parts. Both ends are this same release, but
+during an upgrade one may be a release older: fields are only ever added, with defaults.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+PACKET: Final = 64 * 1024
+
+
+class Message(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
+    """Anything in a packet."""
+
+
+# --- roles to supervisor -------------------------------------------------------------------------------------
+
+
+class Hello(Message):
+    """A role's first words. `instance` tells two releases of one role apart during an upgrade."""
+
+    role: str
+    instance: str
+    pid: int
+
+
+class Ready(Message):
+    """Everything of this role is open and serving. Older instances of the role may drain now."""
+
+
+class Alive(Message):
+    """Sent each second; a role that falls silent is replaced."""
+
+
+class ListenersWanted(Message):
+    """Controller to supervisor, before a change is made: could these be opened? Answer: ListenersPossible."""
+
+    request: int
+    listeners: list[ListenerSpec]
+
+
+# --- supervisor to roles -------------------------------------------------------------------------------------
+
+
+class ListenerSpec(msgspec.Struct, frozen=True):
+    """One address a service listens on."""
+
+    service: str
+    address: str  # "192.0.2.1:993" or "[::]:993", as configured
+    tls: bool  # TLS from the first octet
+
+
+class Listeners(Message):
+    """The role's listening sockets, all of them, replacing what it had.
+
+    With it come `len(specs) * copies` descriptors: for each spec, one per worker (SO_REUSEPORT), in order. More
+    than MAX_DESCRIPTORS are sent as several messages; `more` is true in all but the last.
+    """
+
+    specs: list[ListenerSpec]
+    copies: int
+    more: bool = False
+
+
+MAX_DESCRIPTORS: Final = 200
+
+
+class ListenersPossible(Message):
+    """Answer to ListenersWanted: empty, or what cannot be opened and why."""
+
+    request: int
+    problems: list[str]
+
+
+class Drain(Message):
+    """Accept no more, finish what is open, then exit."""
+
+    seconds: float
+
+
+class ReloadCertificates(Message):
+    """Read the certificates again (SIGHUP, or a change of them), in place."""
+
+
+# --- workers to controller -----------------------------------------------------------------------------------
+
+
+class WorkerHello(Message):
+    """A worker's first words to the controller. Answer: Generation, then BackendState for each that is known."""
+
+    role: str
+    pid: int
+    slot: int
+    instance: str
+
+
+class Applied(Message):
+    """This worker serves by this revision now."""
+
+    revision: int
+
+
+class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One log-in, ended one way or the other."""
+
+    at: float  # seconds since the epoch
+    session: str
+    service: str
+    user: str
+    client: str
+    backend: str = ""
+    source: str = ""
+    refusal: str = ""  # empty: logged in
+    why: str = ""
+    ms: list[float] = []  # admission, dial, log-in there, in all
+
+
+class Outcomes(Message):
+    """Log-ins since the last of these, at most every 100 ms."""
+
+    outcomes: list[Outcome]
+
+
+class Counters(Message):
+    """Totals since the worker began, each second: name (see docs/metrics) to value."""
+
+    totals: dict[str, float]
+
+
+class FailuresSeen(Message):
+    """Failed guesses since the last of these, for the other workers to add: key (address or account) to count."""
+
+    failures: dict[str, int]
+
+
+class RehashWanted(Message):
+    """The password of this account was right, its hash is of an old scheme: `new` replaces `old`."""
+
+    address: str
+    old: str
+    new: str
+
+
+class SessionRow(msgspec.Struct, frozen=True):
+    """One live session, as `session list` shows it."""
+
+    id: str
+    user: str
+    service: str
+    client: str
+    backend: str
+    since: float
+    octets_in: int
+    octets_out: int
+    state: str
+
+
+class Sessions(Message):
+    """Answer to ListSessions, in parts; `more` is true in all but the last."""
+
+    request: int
+    sessions: list[SessionRow]
+    more: bool = False
+
+
+class Kicked(Message):
+    """Answer to Kick."""
+
+    request: int
+    count: int
+
+
+# --- controller to workers (and workers to controller: BackendState of the own circuit breaker) -------------
+
+
+class Generation(Message):
+    """Configuration or data changed up to this revision: read it, answer Applied. `certificates` when those did."""
+
+    revision: int
+    certificates: bool = False
+
+
+class BackendState(Message):
+    """What a probe or a circuit breaker found. `service` empty: all of the back-end."""
+
+    backend: str
+    service: str
+    up: bool
+    reason: str = ""
+
+
+class FailuresElsewhere(Message):
+    """Failed guesses seen by the node's other workers."""
+
+    failures: dict[str, int]
+
+
+class ListSessions(Message):
+    """Name your sessions; an empty filter matches all. `backend` exact, `client` and `user` too."""
+
+    request: int
+    user: str = ""
+    service: str = ""
+    backend: str = ""
+    client: str = ""
+
+
+class Kick(Message):
+    """End these sessions with a farewell: those of the ids, and all that match the (non-empty) filters."""
+
+    request: int
+    ids: list[str] = []
+    user: str = ""
+    service: str = ""
+    backend: str = ""
+    client: str = ""
+
+
+FromRole = Hello | Ready | Alive | ListenersWanted
+FromSupervisor = Listeners | ListenersPossible | Drain | ReloadCertificates
+FromWorker = (
+    WorkerHello | Applied | Outcomes | Counters | FailuresSeen | RehashWanted | Sessions | Kicked | BackendState
+)
+FromController = Generation | BackendState | FailuresElsewhere | ListSessions | Kick
+
+_encoder: Final = msgspec.msgpack.Encoder()
+decode_from_role: Final = msgspec.msgpack.Decoder(FromRole).decode
+decode_from_supervisor: Final = msgspec.msgpack.Decoder(FromSupervisor).decode
+decode_from_worker: Final = msgspec.msgpack.Decoder(FromWorker).decode
+decode_from_controller: Final = msgspec.msgpack.Decoder(FromController).decode
+
+
+def encode(message: Message) -> bytes:
+    """The packet of a message."""
+    return _encoder.encode(message)

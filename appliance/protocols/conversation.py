@@ -1,0 +1,223 @@
+"""The vocabulary of a session: what a conversation may ask of the world, all on this page.
+
+A conversation is a generator: it yields an effect and is sent the effect's answer. It never touches a
+socket, a clock or randomness, so a transcript can play every part. `side` is CLIENT or BACKEND: one
+conversation tells the whole three-party story.
+
+Raised *into* a conversation: `Gone` when the side it speaks to or waits for has ended or fell silent too long.
+Raised *by* a conversation: `Misspoken` when a peer breaks the grammar beyond answering. Anything else is a bug.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from enum import Enum
+from typing import Any, Final, TypeVar, cast
+
+from appliance.terms import Credentials, Refusal, Route
+
+T = TypeVar("T")
+
+
+class Side(Enum):
+    """Whom an effect concerns."""
+
+    CLIENT = "client"
+    BACKEND = "backend"
+
+
+CLIENT: Final = Side.CLIENT
+BACKEND: Final = Side.BACKEND
+
+
+class Gone(Exception):  # noqa: N818 - a fact about a peer, not an error of ours
+    """The side that was spoken to has closed, failed, or kept silent beyond its time."""
+
+    def __init__(self, side: Side, why: str) -> None:
+        super().__init__(why)
+        self.side = side
+        self.why = why
+
+
+class Misspoken(Exception):  # noqa: N818
+    """A peer broke the protocol's grammar in a way that has no answer; the session ends.
+
+    `farewell` is sent to the client before closing, if given.
+    """
+
+    def __init__(self, side: Side, why: str, farewell: bytes = b"") -> None:
+        super().__init__(why)
+        self.side = side
+        self.why = why
+        self.farewell = farewell
+
+
+class Door:
+    """What a conversation knows of the listener it was opened at. One per connection, read-only but `secured`."""
+
+    __slots__ = ("client_ip", "client_port", "hostname", "may_log_in_clear", "secured", "session", "starttls")
+
+    def __init__(
+        self,
+        hostname: str,
+        *,
+        secured: bool,
+        starttls: bool,
+        may_log_in_clear: bool,
+        client_ip: str,
+        client_port: int,
+        session: str,
+    ) -> None:
+        self.hostname = hostname
+        self.secured = secured  # TLS is on; set by the wire when Secure(CLIENT) is done
+        self.starttls = starttls  # a clear listener that can upgrade
+        self.may_log_in_clear = may_log_in_clear
+        self.client_ip = client_ip
+        self.client_port = client_port
+        self.session = session  # the session's id, for logs and the store
+
+
+class Effect:
+    """What a conversation yields."""
+
+    __slots__ = ()
+
+
+class Send(Effect):
+    """Queue octets for a side. Answer: None, at once; order is kept."""
+
+    __slots__ = ("data", "to")
+
+    def __init__(self, to: Side, data: bytes) -> None:
+        self.to = to
+        self.data = data
+
+
+class ReadLine(Effect):
+    """Wait for a line. Answer: bytes up to and including LF, at most `limit`; LineTooLong if none is in `limit`."""
+
+    __slots__ = ("limit", "of")
+
+    def __init__(self, of: Side, limit: int) -> None:
+        self.of = of
+        self.limit = limit
+
+
+class ReadExactly(Effect):
+    """Wait for `count` octets. Answer: bytes. Only for counts that were checked against a limit."""
+
+    __slots__ = ("count", "of")
+
+    def __init__(self, of: Side, count: int) -> None:
+        self.of = of
+        self.count = count
+
+
+class Secure(Effect):
+    """Turn TLS on (CLIENT: as the server, BACKEND: as the client, verified as the route says). Answer: None.
+
+    Octets read before, in the clear, are an injection (CVE-2011-0411): the wire raises Misspoken into the
+    conversation if any are waiting. A BACKEND that fails verification: Refusal.MISCONFIGURED is the answer.
+    """
+
+    __slots__ = ("side",)
+
+    def __init__(self, side: Side) -> None:
+        self.side = side
+
+
+class Admit(Effect):
+    """Ask who this is and where it goes. Answer: Route or Refusal (may take time: hashing, a directory)."""
+
+    __slots__ = ("credentials",)
+
+    def __init__(self, credentials: Credentials) -> None:
+        self.credentials = credentials
+
+
+class Dial(Effect):
+    """Connect to the route's back-end (TCP; implicit TLS and PROXY header included). Answer: None or Refusal."""
+
+    __slots__ = ("route",)
+
+    def __init__(self, route: Route) -> None:
+        self.route = route
+
+
+class HangUp(Effect):
+    """Close the back-end connection of a failed attempt, so that another may be dialled. Answer: None."""
+
+    __slots__ = ()
+
+
+class Refuse(Effect):
+    """A log-in has failed: count it, log it, and hold the answer as long as policy says. Answer: None.
+
+    The conversation then tells the client. `why` is for the log (a store's own words, escaped there).
+    """
+
+    __slots__ = ("refusal", "why")
+
+    def __init__(self, refusal: Refusal, why: str = "") -> None:
+        self.refusal = refusal
+        self.why = why
+
+
+class Wait(Effect):
+    """Let time pass. Answer: None."""
+
+    __slots__ = ("seconds",)
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+
+class Relay(Effect):
+    """Logged in: from here both sides are a pipe and the conversation is over (never resumed).
+
+    Octets of either side that were read but not consumed are handed over once, in order. `farewell` is what the
+    client is sent when the session is kicked.
+    """
+
+    __slots__ = ("farewell",)
+
+    def __init__(self, farewell: bytes) -> None:
+        self.farewell = farewell
+
+
+class LineTooLong(Exception):  # noqa: N818
+    """Raised into the conversation: no LF within the limit. What was read stays unread; usually the end."""
+
+    def __init__(self, side: Side) -> None:
+        super().__init__("line too long")
+        self.side = side
+
+
+Answer = Any  # what an effect is answered with; the helpers below give it its type
+Conversation = Generator[Effect, Answer, None]
+Step = Generator[Effect, Answer, T]  # a part of a conversation that returns a T
+
+
+def read_line(of: Side, limit: int) -> Step[bytes]:
+    """A line, its ending included."""
+    return cast(bytes, (yield ReadLine(of, limit)))
+
+
+def read_exactly(of: Side, count: int) -> Step[bytes]:
+    """Exactly `count` octets."""
+    return cast(bytes, (yield ReadExactly(of, count)))
+
+
+def admit(credentials: Credentials) -> Step[Route | Refusal]:
+    """Where these credentials lead."""
+    return cast("Route | Refusal", (yield Admit(credentials)))
+
+
+def dial(route: Route) -> Step[Refusal | None]:
+    """None once connected."""
+    return cast("Refusal | None", (yield Dial(route)))
+
+
+def secure(side: Side) -> Step[Refusal | None]:
+    """None once TLS is on."""
+    return cast("Refusal | None", (yield Secure(side)))
