@@ -45,6 +45,12 @@ class ListenersWanted(Message):
     listeners: list[ListenerSpec]
 
 
+class ConfigurationChanged(Message):
+    """Controller to supervisor, after a change: services listen elsewhere now. Answer: ListenersOpen."""
+
+    revision: int
+
+
 # --- supervisor to roles -------------------------------------------------------------------------------------
 
 
@@ -75,6 +81,13 @@ class ListenersPossible(Message):
     """Answer to ListenersWanted: empty, or what cannot be opened and why."""
 
     request: int
+    problems: list[str]
+
+
+class ListenersOpen(Message):
+    """Answer to ConfigurationChanged, when the sockets are open and handed out: empty, or what could not be opened."""
+
+    revision: int
     problems: list[str]
 
 
@@ -222,8 +235,8 @@ class Kick(Message):
     client: str = ""
 
 
-FromRole = Hello | Ready | Alive | ListenersWanted
-FromSupervisor = Listeners | ListenersPossible | Drain | ReloadCertificates
+FromRole = Hello | Ready | Alive | ListenersWanted | ConfigurationChanged
+FromSupervisor = Listeners | ListenersPossible | ListenersOpen | Drain | ReloadCertificates
 FromWorker = (
     WorkerHello | Applied | Outcomes | Counters | FailuresSeen | RehashWanted | Sessions | Kicked | BackendState
 )
