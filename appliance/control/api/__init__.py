@@ -46,3 +46,11 @@ class Event(msgspec.Struct, frozen=True, tag="event", tag_field="is"):
 
 
 Reply = Done | Failed | Progress | Event
+
+
+class Refused(Exception):  # noqa: N818 - the field's word for it
+    """Raised by a handler that will not or cannot, and by the client that is told so: becomes, and came of, Failed."""
+
+    def __init__(self, text: str, status: int = 1, value: Any = None) -> None:
+        super().__init__(text)
+        self.text, self.status, self.value = text, status, value

@@ -1,0 +1,110 @@
+"""How requests are carried out: each module here has the handlers of the module of control/api of the same name.
+
+A handler is a plain function that runs in a thread of the controller, or in the process of a command while no node
+runs. It answers with one reply, or is a generator: any number of Progress and Event, then Done. It refuses by
+raising Refused. Each module has a table HANDLERS: request to Command(handler, the least role that may ask it).
+"""
+
+from __future__ import annotations
+
+import logging
+import pkgutil
+import traceback
+from collections.abc import Callable, Iterator
+from functools import cache
+from importlib import import_module
+from typing import Any, BinaryIO, Final, NamedTuple
+
+import msgspec
+
+from appliance.control.api import Done, Failed, Refused, Reply, Request
+from appliance.control.node import By, Node
+
+Handler = Callable[[Node, By, Any, BinaryIO | None], Iterator[Reply] | Reply]
+
+VIEWER: Final = "viewer"  # may look
+OPERATOR: Final = "operator"  # may run the node and change its data
+OWNER: Final = "owner"  # may change administrators, policy, cluster, and anything else
+ROLES: Final = (VIEWER, OPERATOR, OWNER)
+
+log = logging.getLogger("postern.control")
+
+
+class Command(NamedTuple):
+    """One request's handler, and the least role that may ask it."""
+
+    run: Handler
+    role: str = OPERATOR
+
+
+@cache
+def _of_module(name: str) -> dict[type[Request], Command]:
+    table: dict[type[Request], Command] = import_module(f"{__name__}.{name}").HANDLERS
+    return table
+
+
+def command_of(request: type[Request]) -> Command:
+    """Loads only the module that has it: commands start fast. Raises KeyError for a request nobody handles."""
+    return _of_module(request.__module__.rpartition(".")[2])[request]
+
+
+@cache
+def all_handlers() -> dict[type[Request], Command]:
+    """Every request this release knows."""
+    names = [module.name for module in pkgutil.iter_modules(__path__)]
+    return {request: command for name in names for request, command in _of_module(name).items()}
+
+
+@cache
+def request_decoder() -> msgspec.json.Decoder[Request]:
+    """Decodes one line to a request of any kind. Raises msgspec.DecodeError."""
+    kinds: Any = None
+    for kind in all_handlers():
+        kinds = kind if kinds is None else kinds | kind
+    return msgspec.json.Decoder(kinds)
+
+
+def answer(node: Node, by: By, request: Request, file: BinaryIO | None = None) -> Iterator[Reply]:
+    """Carry out a request: its Progress and Events, then exactly one Done or Failed. Close it to give up midway."""
+    try:
+        command = command_of(type(request))
+        if ROLES.index(by.role) < ROLES.index(command.role):
+            yield Failed(f"this needs the role {command.role}; {by.name} is {by.role}")
+            return
+        replies = command.run(node, by, request, file)
+        if isinstance(replies, Iterator):
+            yield from replies
+        else:
+            yield replies
+    except Refused as refused:
+        yield Failed(refused.text, refused.status, refused.value)
+    except Exception as bug:  # the one place that catches bugs of handlers: the node goes on, the log has it all
+        log.error("bug in %s: %s", type(request).__name__, traceback_without_values(bug))
+        yield Failed(f"internal error ({type(bug).__name__}); the node's log says where")
+
+
+def traceback_without_values(bug: BaseException) -> str:
+    """Where a bug happened, in one line. Messages of exceptions that quote what they choked on are left out."""
+    quotes = isinstance(bug, ValueError | LookupError)
+    what = type(bug).__name__ if quotes else f"{type(bug).__name__}: {bug}"
+    frames = traceback.extract_tb(bug.__traceback__)
+    return " < ".join([what, *(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in reversed(frames))])
+
+
+__all__ = [
+    "OPERATOR",
+    "OWNER",
+    "VIEWER",
+    "By",
+    "Command",
+    "Done",
+    "Failed",
+    "Handler",
+    "Node",
+    "Refused",
+    "Reply",
+    "all_handlers",
+    "answer",
+    "command_of",
+    "request_decoder",
+]
