@@ -14,7 +14,7 @@ from collections.abc import Generator
 from enum import Enum
 from typing import Any, Final, TypeVar, cast
 
-from appliance.terms import Credentials, Refusal, Route
+from appliance.terms import Credentials, Limits, Refusal, Route
 
 T = TypeVar("T")
 
@@ -31,12 +31,13 @@ BACKEND: Final = Side.BACKEND
 
 
 class Gone(Exception):  # noqa: N818 - a fact about a peer, not an error of ours
-    """The side that was spoken to has closed, failed, or kept silent beyond its time."""
+    """The side that was spoken to has closed, failed, or kept silent beyond its time (`silent`: not tried again)."""
 
-    def __init__(self, side: Side, why: str) -> None:
+    def __init__(self, side: Side, why: str, silent: bool = False) -> None:
         super().__init__(why)
         self.side = side
         self.why = why
+        self.silent = silent
 
 
 class Misspoken(Exception):  # noqa: N818
@@ -52,10 +53,22 @@ class Misspoken(Exception):  # noqa: N818
         self.farewell = farewell
 
 
+DEFAULT_LIMITS: Final = Limits()
+
+
 class Door:
     """What a conversation knows of the listener it was opened at. One per connection, read-only but `secured`."""
 
-    __slots__ = ("client_ip", "client_port", "hostname", "may_log_in_clear", "secured", "session", "starttls")
+    __slots__ = (
+        "client_ip",
+        "client_port",
+        "hostname",
+        "limits",
+        "may_log_in_clear",
+        "secured",
+        "session",
+        "starttls",
+    )
 
     def __init__(
         self,
@@ -67,6 +80,7 @@ class Door:
         client_ip: str,
         client_port: int,
         session: str,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self.hostname = hostname
         self.secured = secured  # TLS is on; set by the wire when Secure(CLIENT) is done
@@ -75,6 +89,7 @@ class Door:
         self.client_ip = client_ip
         self.client_port = client_port
         self.session = session  # the session's id, for logs and the store
+        self.limits = limits  # those in force when the connection began
 
 
 class Effect:
@@ -136,7 +151,11 @@ class Admit(Effect):
 
 
 class Dial(Effect):
-    """Connect to the route's back-end (TCP; implicit TLS and PROXY header included). Answer: None or Refusal."""
+    """Connect to the route's back-end (TCP; implicit TLS and PROXY header included). Answer: None or Refusal.
+
+    BACKEND_DOWN may be tried again; anything else is final, so the wire answers TRY_LATER once the time for the
+    whole of the log-in (limits.login_seconds, from the first Dial of this attempt of the client) is used up.
+    """
 
     __slots__ = ("route",)
 
@@ -145,9 +164,16 @@ class Dial(Effect):
 
 
 class HangUp(Effect):
-    """Close the back-end connection of a failed attempt, so that another may be dialled. Answer: None."""
+    """Close the back-end connection of a failed attempt, so that another may be dialled. Answer: None.
 
-    __slots__ = ()
+    `why` says that the back-end failed before any verdict and counts against its health (it greeted with BYE, it
+    was gone half-way); empty: it gave a verdict, so it is up, whatever it decided. What was sent is flushed first.
+    """
+
+    __slots__ = ("why",)
+
+    def __init__(self, why: str = "") -> None:
+        self.why = why
 
 
 class Refuse(Effect):
