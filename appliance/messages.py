@@ -94,7 +94,7 @@ class ListenersOpen(Message):
 class Drain(Message):
     """Accept no more, finish what is open, then exit."""
 
-    seconds: float
+    seconds: float  # at most; infinite during an upgrade: as long as the sessions last
 
 
 class ReloadCertificates(Message):

@@ -1,0 +1,105 @@
+"""The roles of a node, as a table, and one running instance of a role.
+
+Must never know what a role does. A role is a process of its own that speaks `messages` to the supervisor; as a child
+of `postern run` it is started here, under systemd it is a unit of its own that only asks for its sockets.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import Final
+
+from appliance.home import Home
+
+SILENT_SECONDS: Final = 10  # without an Alive: hung
+RESTART_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
+SETTLED_SECONDS: Final = 30  # a role that lived this long starts again without delay
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What the supervisor knows of a role."""
+
+    module: str
+    user: str  # under whom it runs where the users of the installation exist
+    services: frozenset[str]  # whose listening sockets it is handed
+    drains: bool = False  # has sessions to finish
+
+
+ROLES: Final = {
+    "controller": Role("appliance.control.server", "postern", frozenset()),
+    "sessions": Role("appliance.sessions", "postern-sessions", frozenset({"imap"}), drains=True),
+}
+
+
+@dataclass(slots=True)
+class Instance:
+    """One process of a role, from its start (or its Hello) to its end."""
+
+    role: str
+    name: str
+    process: subprocess.Popen[bytes] | None = None
+    link: socket.socket | None = None
+    ready: bool = False
+    draining: bool = False
+    failures: int = 0  # in a row, of the instances before it
+    started: float = field(default_factory=time.monotonic)
+    heard: float = field(default_factory=time.monotonic)
+
+    def is_silent(self, now: float) -> bool:
+        """Whether it should have said Alive long ago."""
+        return self.process is not None and now - self.heard > SILENT_SECONDS
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.signal(signal.SIGKILL)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to a child of ours; one that systemd started is systemd's to stop."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(number)
+
+    def pause_before_next(self, now: float) -> float:
+        """Seconds to wait before a successor is started."""
+        return 0.0 if now - self.started > SETTLED_SECONDS else RESTART_SECONDS[min(self.failures, 4)]
+
+
+def start(role: str, name: str, home: Home, failures: int = 0) -> Instance:
+    """Start a role as a child of this process."""
+    command = [sys.executable, "-m", ROLES[role].module, "--home", str(home.path), "--instance", name]
+    identity = _identity(ROLES[role], home)
+    # A new session: Ctrl+C reaches the supervisor only, which drains. The roles learn of it from there.
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, **identity)  # type: ignore[call-overload]
+    return Instance(role, name, process, failures=failures)
+
+
+def _identity(role: Role, home: Home) -> dict[str, object]:
+    """Under whom a role runs when root starts it: its own user on an installed node, else the owner of the home."""
+    if os.geteuid() != 0:
+        return {}
+    owner = home.path.stat()
+    if owner.st_uid == 0:
+        return {}
+    try:
+        user = pwd.getpwnam(role.user)
+    except KeyError:
+        return {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": os.getgrouplist(role.user, user.pw_gid)}
+
+
+def allowed_users(home: Home) -> frozenset[int]:
+    """Whose processes may speak as a role: root, this one, the home's owner, the roles' users."""
+    users = {0, os.geteuid(), home.path.stat().st_uid}
+    for role in ROLES.values():
+        try:
+            users.add(pwd.getpwnam(role.user).pw_uid)
+        except KeyError:
+            continue
+    return frozenset(users)
