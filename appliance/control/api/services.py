@@ -1,0 +1,27 @@
+"""Requests about services, and about the other things that there is one of: site, auth, metrics, limits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from appliance.control.api import Request
+
+
+class ServiceList(Request, frozen=True, tag="service list"):
+    """Value: [{name, enabled, listen, listen_tls, map, failover}], as they are on this node."""
+
+
+class ServiceShow(Request, frozen=True, tag="service show"):
+    """Value: {name, settings: [{name, value, set, default, unit, help}]}, secrets as KEPT."""
+
+    name: str
+
+
+class ServiceSet(Request, frozen=True, tag="service set"):
+    """Set these; a value of null goes back to the default. Value: {revision}."""
+
+    name: str
+    values: dict[str, Any]
+
+    def __repr__(self) -> str:
+        return f"ServiceSet({self.name!r}, {list(self.values)})"
