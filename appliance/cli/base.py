@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import click
 import msgspec
 
-from appliance.control.api import Done, Progress, Request
+from appliance.control.api import Done, Progress, Refused, Request
 from appliance.home import Home
 
 
@@ -54,7 +54,7 @@ def ask(request: Request, file: BinaryIO | None = None, progress: bool = True) -
 
     `file` travels by descriptor. Raises Failure with the node's own sentence and status.
     """
-    from appliance.control.client import Client, Refused
+    from appliance.control.client import Client
 
     try:
         with _progress_bar(progress) as show, Client.connect(invocation().home) as client:
@@ -68,7 +68,7 @@ def ask(request: Request, file: BinaryIO | None = None, progress: bool = True) -
 
 def stream(request: Request) -> Iterator[Any]:
     """The values of the events that a running node sends, until it or the reader stops. Raises Failure."""
-    from appliance.control.client import Client, Refused
+    from appliance.control.client import Client
 
     try:
         with Client.connect(invocation().home) as client:

@@ -1,0 +1,165 @@
+"""Makes a home: folders, keys, databases, the name of the node, a self-signed certificate.
+
+Each step is harmless when its result exists and leaves nothing half made, so that a second run finishes what a full
+disk or a kill cut short. Must never touch what exists: a new secret.key would make every stored secret unreadable.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import socket
+import sqlite3
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from appliance.control import x509
+from appliance.control.api import Refused
+from appliance.home import Home
+from appliance.vault import Vault
+from db import connect, meta, migrate
+
+NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One thing a home needs: where it is, and whether it is new."""
+
+    what: str
+    path: str
+    created: bool
+
+
+def found(home: Home, name: str = "") -> list[Step]:
+    """Make what is missing; `name` empty: as the host is called. Raises Refused with a sentence."""
+    try:
+        return list(_steps(home, name))
+    except OSError as error:
+        raise Refused(f"cannot write {error.filename or home.path}: {error.strerror or error}") from error
+    except sqlite3.Error as error:
+        raise Refused(f"cannot create the databases in {home.path}: {error}") from error
+    except migrate.TooNew as error:
+        raise Refused(f"{home.path}: {error}") from error
+
+
+def certificate(home: Home) -> tuple[str, str] | None:
+    """The self-signed pair, while nothing was ever configured here: afterwards certificates are the owner's affair."""
+    with contextlib.closing(connect.reader(home.config_db)) as config:
+        untouched = meta.revision(config) == 0
+    pair = (home.tls / "cert.pem", home.tls / "key.pem")
+    return (pair[0].read_text(), pair[1].read_text()) if untouched else None
+
+
+def _steps(home: Home, name: str) -> Iterator[Step]:
+    modes = {home.path: 0o750, home.run: 0o750, home.staging: 0o700, home.tls: 0o750, home.ssh: 0o700}
+    for path, mode in modes.items():
+        yield _made("folder", path, partial(_folder, path, mode))
+    yield _made("secret key", home.secret_key, lambda: _secret_key(home))
+    yield _made("configuration", home.config_db, lambda: _database(home.config_db, "config"))
+    yield _made("node database", home.node_db, lambda: _database(home.node_db, "node"))
+    node, new = _name(home, name)
+    yield Step(f"node {node}", str(home.node_db), new)
+    yield _made("certificate", home.tls / "cert.pem", lambda: _self_signed(home.tls, node))
+    yield _made("host key", home.ssh / "ssh_host_ed25519_key", lambda: _host_key(home.ssh))
+
+
+def _made(what: str, path: Path, make: Callable[[], object]) -> Step:
+    """Whatever is empty was cut short by a full disk or a kill: it is made again."""
+    exists = path.is_dir() or (path.is_file() and path.stat().st_size > 0)
+    make()
+    return Step(what, str(path), not exists)
+
+
+def _folder(path: Path, mode: int) -> None:
+    if not path.is_dir():
+        path.mkdir(mode, parents=True)
+        path.chmod(mode)  # whatever the umask
+
+
+def _secret_key(home: Home) -> None:
+    if home.secret_key.exists() and home.secret_key.stat().st_size:
+        _checked_key(home.secret_key)
+        return
+    if home.config_db.exists() and home.config_db.stat().st_size:
+        raise Refused(f"{home.secret_key} is missing, but {home.config_db} has secrets that only it opens: restore it")
+    home.secret_key.unlink(missing_ok=True)
+    try:
+        Vault.create(home.secret_key)
+    except OSError:
+        home.secret_key.unlink(missing_ok=True)
+        raise
+
+
+def _checked_key(path: Path) -> None:
+    try:
+        Vault.load(path)
+    except ValueError:
+        raise Refused(f"{path} is no key; restore it from a backup") from None
+
+
+def _database(path: Path, family: migrate.Family) -> None:
+    with contextlib.closing(connect.writer(path)) as database:
+        migrate.migrate(database, family)
+    path.chmod(0o640)
+
+
+def _name(home: Home, wanted: str) -> tuple[str, bool]:
+    with contextlib.closing(connect.writer(home.node_db)) as database:
+        name = meta.node_name(database)
+        if name:
+            if wanted not in ("", name):
+                raise Refused(f"this node is named {name} already")
+            return name, False
+        name = wanted or _host().partition(".")[0]
+        if not NAME.fullmatch(name):
+            raise Refused(f"{name!r} cannot be a node's name (letters, digits, '.', '_', '-'): give one with --node")
+        meta.name_node(database, name)
+        return name, True
+
+
+def _host() -> str:
+    return socket.gethostname() or "localhost"
+
+
+def _self_signed(folder: Path, node: str) -> None:
+    certificate, key = folder / "cert.pem", folder / "key.pem"
+    if certificate.exists() and key.exists():
+        return
+    host = _host()
+    texts = x509.self_signed(host, [host, node, "localhost"], x509.now_utc())
+    _write(key, texts[1].encode(), 0o640)
+    _write(certificate, texts[0].encode(), 0o644)
+
+
+def _host_key(folder: Path) -> None:
+    path = folder / "ssh_host_ed25519_key"
+    if path.exists():
+        return
+    key = Ed25519PrivateKey.generate()
+    public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    )
+    _write(folder / "ssh_host_ed25519_key.pub", public + b"\n", 0o644)
+    _write(path, private, 0o600)
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    """All of it on disk under its name, or nothing."""
+    unfinished = path.with_name(f".{path.name}.new")
+    try:
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
