@@ -1,0 +1,94 @@
+"""The spine that all session protocols share: admit, dial, log in there; a welcome, or why not.
+
+Pure. Must never try again after a store has given a verdict (a second try could lock an account), after a
+certificate failed (that is no passing trouble), or after a silence (the client has waited long enough).
+
+A protocol supplies one function, `log_in(route)`: a part of a conversation that speaks to the dialled store and
+returns its own kind of welcome, or `Turned`. Its front-end then tells the client, and yields Relay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+
+from appliance.protocols.conversation import (
+    BACKEND,
+    CLIENT,
+    Gone,
+    HangUp,
+    LineTooLong,
+    Misspoken,
+    Refuse,
+    Send,
+    Step,
+    Wait,
+    admit,
+    dial,
+)
+from appliance.terms import Credentials, Limits, Refusal, Route
+
+W = TypeVar("W")
+
+
+class Turned(NamedTuple):
+    """A log-in that led nowhere."""
+
+    refusal: Refusal
+    why: str = ""  # for the log
+    words: bytes = b""  # what the store wants told, in the protocol's own form; empty: the protocol's table says it
+    again: bool = False  # no verdict yet: worth another try
+
+
+def down(why: str) -> Turned:
+    """The store cannot serve just now, and has not looked at the password."""
+    return Turned(Refusal.BACKEND_DOWN, why, again=True)
+
+
+def hand_over(
+    limits: Limits, credentials: Credentials, log_in: Callable[[Route], Step[W | Turned]], leave: bytes = b""
+) -> Step[W | Turned]:
+    """A welcome, with the store connected and logged in; or Turned, with no store and the refusal counted.
+
+    Each try asks again for a route: meanwhile the store may be known to be down and its standby be chosen. `leave`
+    is said to a store before hanging up (POP3's QUIT: a dropped session may keep the mailbox locked).
+    """
+    tries = limits.retries + 1
+    outcome = yield from _try_once(credentials, log_in, leave)
+    while isinstance(outcome, Turned):
+        tries -= 1
+        if tries <= 0 or not outcome.again:
+            yield Refuse(outcome.refusal, outcome.why)
+            break
+        yield Wait(limits.retry_pause)
+        outcome = yield from _try_once(credentials, log_in, leave)
+    return outcome
+
+
+def _try_once(credentials: Credentials, log_in: Callable[[Route], Step[W | Turned]], leave: bytes) -> Step[W | Turned]:
+    route = yield from admit(credentials)
+    if isinstance(route, Refusal):
+        return Turned(route)
+    refusal = yield from dial(route)
+    if refusal is not None:
+        return Turned(refusal, "could not be reached", again=refusal is Refusal.BACKEND_DOWN)
+    gone = False
+    try:
+        outcome = yield from log_in(route)
+    except (Gone, LineTooLong, Misspoken) as trouble:
+        outcome = _trouble(trouble)
+        gone = isinstance(trouble, Gone)
+    if isinstance(outcome, Turned):
+        if leave and not gone:
+            yield Send(BACKEND, leave)
+        yield HangUp(outcome.why if outcome.refusal is Refusal.BACKEND_DOWN else "")
+    return outcome
+
+
+def _trouble(trouble: Gone | LineTooLong | Misspoken) -> Turned:
+    """What the store's misbehaviour means. The client's own is not ours to judge."""
+    if trouble.side is CLIENT:
+        raise trouble
+    if isinstance(trouble, Gone):
+        return Turned(Refusal.BACKEND_DOWN, trouble.why, again=not trouble.silent)
+    return Turned(Refusal.BACKEND_REFUSED, str(trouble))

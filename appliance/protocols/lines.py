@@ -1,0 +1,28 @@
+"""Lines, as all session protocols have them: their limits, their endings, and what may not be inside.
+
+Pure. Must never let NUL or a bare CR through: another program behind us may end a line there (CWE-93).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+LINE: Final = 16 * 1024  # octets of one line, its ending included
+TOLD: Final = 200  # octets of a store's own words that are passed on
+
+_UNPRINTABLE: Final = bytes(octet for octet in range(256) if not 0x20 <= octet < 0x7F)
+
+
+def without_ending(line: bytes) -> bytes:
+    """The line's text. A lone LF ends a line too: people type through `openssl s_client`."""
+    return line[:-2] if line[-2:] == b"\r\n" else line[:-1]
+
+
+def is_tidy(text: bytes) -> bool:
+    """Whether nothing in it could end a line elsewhere."""
+    return b"\r" not in text and b"\0" not in text
+
+
+def printable(words: bytes) -> bytes:
+    """A peer's words, fit to be one line of ours: ASCII without controls, bounded."""
+    return words[: TOLD * 2].translate(None, _UNPRINTABLE)[:TOLD].strip()
