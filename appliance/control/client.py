@@ -1,0 +1,139 @@
+"""Asking a node: through its control socket when it runs, else by carrying out the request in this process.
+
+Light on purpose, commands start with it: neither the database nor the handlers are loaded unless no node runs.
+Must never decide anything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Callable, Generator, Iterator
+from importlib import import_module
+from typing import BinaryIO, Final, Protocol
+
+import msgspec
+
+from appliance.control.api import Done, Event, Failed, Progress, Refused, Reply, Request
+from appliance.control.lock import InUse
+from appliance.home import Home
+
+PATIENCE: Final = 2.0  # seconds that a node may need between taking the lock and listening
+
+Replies = Generator[Reply, None, None]  # closed: the client gave up
+
+_encode: Final = msgspec.json.Encoder().encode
+_decode: Final = msgspec.json.Decoder(Done | Failed | Progress | Event).decode
+
+
+class Way(Protocol):
+    """How requests reach a node."""
+
+    def replies(self, request: Request, file: BinaryIO | None) -> Replies:
+        """Progress and Events, then one Done or Failed."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
+class Client:
+    """One conversation with a node. One request at a time."""
+
+    def __init__(self, way: Way) -> None:
+        self._way = way
+
+    @classmethod
+    def connect(cls, home: Home) -> Client:
+        """To the running node; else this process becomes the home's only writer. Raises Refused, InUse."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            connection = _connect(home)
+            if connection is not None:
+                return cls(_Socket(connection))
+            try:
+                return cls(_alone(home))
+            except InUse:  # a node that is starting, or another command
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+
+    def ask(
+        self, request: Request, file: BinaryIO | None = None, progress: Callable[[Progress], None] | None = None
+    ) -> Done:
+        """The answer. `file` travels by descriptor. Raises Refused with the node's sentence and exit status."""
+        with contextlib.closing(self._way.replies(request, file)) as replies:
+            for reply in replies:
+                if isinstance(reply, Done):
+                    return reply
+                if isinstance(reply, Failed):
+                    raise Refused(reply.text, reply.status, reply.value)
+                if isinstance(reply, Progress) and progress is not None:
+                    progress(reply)
+        raise Refused("the node went away before it answered: whether it was done is not known", 3)
+
+    def stream(self, request: Request) -> Iterator[Event]:
+        """The events of a stream, until it ends. Raises Refused."""
+        with contextlib.closing(self._way.replies(request, None)) as replies:
+            for reply in replies:
+                if isinstance(reply, Event):
+                    yield reply
+                elif isinstance(reply, Done):
+                    return
+                elif isinstance(reply, Failed):
+                    raise Refused(reply.text, reply.status, reply.value)
+        raise Refused("the node went away")
+
+    def close(self) -> None:
+        """End the conversation."""
+        self._way.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+class _Socket:
+    """The way through HOME/control.sock."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+
+    def replies(self, request: Request, file: BinaryIO | None) -> Replies:
+        line = memoryview(_encode(request) + b"\n")
+        descriptors = [] if file is None else [file.fileno()]
+        # A server that refuses may have answered and hung up before it has read all: its answer is still there.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            sent = socket.send_fds(self._connection, [line], descriptors)
+            self._connection.sendall(line[sent:])
+        with contextlib.suppress(ConnectionResetError), self._connection.makefile("rb") as lines:
+            for reply in lines:
+                yield _decode(reply)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _connect(home: Home) -> socket.socket | None:
+    """None if nobody listens. Raises Refused if we may not speak to whoever does."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.connect(str(home.control_sock))
+    except (FileNotFoundError, ConnectionRefusedError):
+        connection.close()
+        return None
+    except OSError as error:
+        connection.close()
+        raise Refused(f"cannot speak to the node at {home.path}: {error.strerror or error}") from error
+    return connection
+
+
+def _alone(home: Home) -> Way:
+    # By name: the terminal UI imports this file, and must not load the database with it.
+    way: Way = import_module("appliance.control.alone").Alone(home)
+    return way
+
+
+__all__ = ["Client", "InUse", "Refused"]

@@ -1,0 +1,313 @@
+"""The controller's side of HOME/run/news.sock: generations and news to the workers, their counts and log-ins back.
+
+Must never wait for a worker beyond its limit: one that hangs is named, one that does not read is hung up on (it comes
+back and is told everything anew). All state belongs to the loop's thread; handlers, in threads of theirs, use
+`publish`, `sessions` and `kick`, which hop there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import os
+import pwd
+import socket
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from appliance import messages, packets
+from appliance.control.history import History
+from appliance.control.tally import Failures, Tally
+from appliance.home import Home
+from appliance.messages import BackendState, Message, SessionRow
+
+T = TypeVar("T")
+
+APPLY_SECONDS: Final = 2.0  # that workers may take to serve by a new generation
+ANSWER_SECONDS: Final = 1.0  # that workers may take to list or end sessions
+RELAY_SECONDS: Final = 0.1  # failed guesses are held together for this long
+REHASH_SECONDS: Final = 1.0
+REHASH_HELD: Final = 1000
+KEYS_PER_PACKET: Final = 150  # an account's name may have 320 octets, a packet 64 KiB
+
+log = logging.getLogger("postern.control")
+
+
+class Worker:
+    """One connected worker. Nameless until it said hello."""
+
+    def __init__(self, link: socket.socket) -> None:
+        self.link = link
+        self.revision = -1
+        self.name = ""
+
+    def greet(self, hello: messages.WorkerHello) -> None:
+        """Now we know who it is."""
+        self.name = f"{hello.role} worker {hello.slot} (pid {hello.pid})"
+
+
+class Question:
+    """Something asked of all workers, while the answers come in."""
+
+    def __init__(self, asked: set[Worker]) -> None:
+        self.open = asked
+        self.answers: list[Any] = []
+        self.over = asyncio.Event()
+        self.done_with()
+
+    def done_with(self, worker: Worker | None = None) -> None:
+        """It has answered in full, or is gone."""
+        self.open.discard(worker)  # type: ignore[arg-type]
+        if not self.open:
+            self.over.set()
+
+
+class Hub:
+    """All workers of this node."""
+
+    def __init__(self, home: Home, history: History, tally: Tally, revision: int) -> None:
+        self.history = history
+        self.tally = tally
+        self.revision = revision
+        self.rehash: Callable[[list[messages.RehashWanted]], None] = lambda wanted: None
+        self._allowed = _allowed_users(home)
+        self._home = home
+        self._workers: dict[Worker, None] = {}
+        self._states: dict[tuple[str, str], tuple[BackendState, float]] = {}  # and since when
+        self._failures = Failures()
+        self._rehashes: list[messages.RehashWanted] = []
+        self._questions: dict[int, Question] = {}
+        self._numbers = itertools.count(1)
+        self._applied = asyncio.Event()
+
+    # --- from the loop ----------------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Listen, in the running loop. Raises OSError."""
+        self._loop = asyncio.get_running_loop()
+        self._home.run.mkdir(mode=0o755, exist_ok=True)
+        self._server = packets.listen(self._home.news_sock, 0o666)  # who may speak is checked by SO_PEERCRED
+        self._loop.add_reader(self._server, self._accept)
+
+    def close(self) -> None:
+        """Hang up on everybody."""
+        self._loop.remove_reader(self._server)
+        self._server.close()
+        self._home.news_sock.unlink(missing_ok=True)
+        for worker in list(self._workers):
+            self._hang_up(worker)
+
+    def found(self, state: BackendState, by: Worker | None = None) -> None:
+        """A back-end's state, from a probe or a worker's breaker: kept, and told to everybody else."""
+        self._states[state.backend, state.service] = (state, self._loop.time())
+        self._tell(state, but=by)
+
+    def state(self, backend: str, service: str) -> BackendState | None:
+        """What is known of one back-end's service."""
+        found = self._states.get((backend, service))
+        return found[0] if found else None
+
+    def age(self, backend: str, service: str) -> float:
+        """For how many seconds that has been known."""
+        return self._loop.time() - self._states[backend, service][1]
+
+    def forget_all_but(self, wanted: set[tuple[str, str]]) -> None:
+        """The configuration knows only these back-ends and services any more."""
+        for key in self._states.keys() - wanted:
+            if key[1] or key[0] not in {backend for backend, _ in wanted}:
+                del self._states[key]
+
+    # --- from any thread --------------------------------------------------------------------------------------
+
+    def publish(self, revision: int, certificates: bool = False) -> list[str]:
+        """Tell all workers of a generation. Returns the names of those that do not serve by it after 2 s."""
+        return self._in_loop(self._publish(revision, certificates))
+
+    def sessions(
+        self, user: str = "", service: str = "", backend: str = "", client: str = ""
+    ) -> tuple[list[SessionRow], list[str]]:
+        """Live sessions that match, and the names of the workers that did not answer within 1 s."""
+        number = next(self._numbers)
+        rows, missing = self._in_loop(self._ask(messages.ListSessions(number, user, service, backend, client)))
+        return sorted(rows, key=lambda row: row.since), missing
+
+    def kick(
+        self, ids: Sequence[str] = (), user: str = "", service: str = "", backend: str = "", client: str = ""
+    ) -> tuple[int, list[str]]:
+        """End sessions. Returns how many, and the names of the workers that did not answer within 1 s."""
+        number = next(self._numbers)
+        counts, missing = self._in_loop(self._ask(messages.Kick(number, list(ids), user, service, backend, client)))
+        return sum(counts), missing
+
+    def states(self) -> list[BackendState]:
+        """What is known of back-ends."""
+        return [state for state, _ in list(self._states.values())]
+
+    def workers(self) -> list[str]:
+        """The names of the connected workers."""
+        return [worker.name for worker in list(self._workers) if worker.name]
+
+    def behind(self) -> int:
+        """How many workers do not serve by the newest revision yet."""
+        return len(self._behind(self.revision))
+
+    def _in_loop(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(APPLY_SECONDS + ANSWER_SECONDS + 5)
+
+    # --- asking -----------------------------------------------------------------------------------------------
+
+    async def _publish(self, revision: int, certificates: bool) -> list[str]:
+        self.revision = max(self.revision, revision)
+        self._tell(messages.Generation(self.revision, certificates))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(APPLY_SECONDS):
+                while self._behind(revision):
+                    self._applied.clear()
+                    await self._applied.wait()
+        return self._behind(revision)
+
+    def _behind(self, revision: int) -> list[str]:
+        return [one.name for one in list(self._workers) if one.name and one.revision < revision]
+
+    async def _ask(self, message: messages.ListSessions | messages.Kick) -> tuple[list[Any], list[str]]:
+        question = Question({worker for worker in self._workers if worker.name})
+        self._questions[message.request] = question
+        self._tell(message)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(question.over.wait(), ANSWER_SECONDS)
+        del self._questions[message.request]
+        return question.answers, sorted(worker.name for worker in question.open)
+
+    def _tell(self, message: Message, but: Worker | None = None) -> None:
+        for worker in list(self._workers):
+            if worker.name and worker is not but:
+                self._send(worker, message)
+
+    def _send(self, worker: Worker, message: Message) -> None:
+        if not packets.send(worker.link, message):
+            self._hang_up(worker)
+
+    # --- workers come and go ----------------------------------------------------------------------------------
+
+    def _accept(self) -> None:
+        try:
+            link, _ = self._server.accept()
+        except OSError as error:  # out of descriptors, or it is gone already
+            log.error("a worker could not be heard: %s", error)
+            return
+        link.setblocking(False)
+        if packets.peer_of(link)[1] not in self._allowed:
+            link.close()
+            return
+        worker = Worker(link)
+        self._workers[worker] = None
+        self._loop.add_reader(link, self._hear, worker)
+
+    def _hang_up(self, worker: Worker) -> None:
+        if worker not in self._workers:
+            return
+        del self._workers[worker]
+        self._loop.remove_reader(worker.link)
+        worker.link.close()
+        self.tally.gone(worker)
+        self._applied.set()
+        for question in self._questions.values():
+            question.done_with(worker)
+
+    def _hear(self, worker: Worker) -> None:
+        received = packets.receive(worker.link)
+        if received is None:
+            return
+        packet, descriptors = received
+        for descriptor in descriptors:
+            os.close(descriptor)
+        try:
+            message = messages.decode_from_worker(packet) if packet else None
+        except msgspec.DecodeError as error:
+            log.error("%s sent what is no message: %s", worker.name or "a worker", error)
+            message = None
+        if message is None:
+            self._hang_up(worker)
+        else:
+            HEARD[type(message)](self, worker, message)
+
+    # --- what they say ----------------------------------------------------------------------------------------
+
+    def _hello(self, worker: Worker, hello: messages.WorkerHello) -> None:
+        worker.greet(hello)
+        for message in (messages.Generation(self.revision), *self.states()):
+            self._send(worker, message)
+
+    def _has_applied(self, worker: Worker, applied: messages.Applied) -> None:
+        worker.revision = max(worker.revision, applied.revision)
+        self._applied.set()
+
+    def _ended(self, _: Worker, message: messages.Outcomes) -> None:
+        self.history.hear(message.outcomes)
+        self.tally.timed(message.outcomes)
+
+    def _counted(self, worker: Worker, counters: messages.Counters) -> None:
+        self.tally.heard(worker, counters.totals)
+
+    def _failed(self, worker: Worker, seen: messages.FailuresSeen) -> None:
+        if not self._failures:
+            self._loop.call_later(RELAY_SECONDS, self._relay_failures)
+        self._failures.seen(worker, seen.failures)
+
+    def _relay_failures(self) -> None:
+        for worker, failures in self._failures.deliver([worker for worker in self._workers if worker.name]).items():
+            keys = list(failures)
+            for at in range(0, len(keys), KEYS_PER_PACKET):
+                part = {key: failures[key] for key in keys[at : at + KEYS_PER_PACKET]}
+                self._send(worker, messages.FailuresElsewhere(part))  # type: ignore[arg-type]
+
+    def _broke(self, worker: Worker, state: BackendState) -> None:
+        self.found(state, worker)
+
+    def _wants_rehash(self, _: Worker, wanted: messages.RehashWanted) -> None:
+        if not self._rehashes:
+            self._loop.call_later(REHASH_SECONDS, self._pass_on_rehashes)
+        if len(self._rehashes) < REHASH_HELD:  # beyond: asked again at the next log-in
+            self._rehashes.append(wanted)
+
+    def _pass_on_rehashes(self) -> None:
+        wanted, self._rehashes = self._rehashes, []
+        self._loop.run_in_executor(None, self.rehash, wanted)
+
+    def _listed(self, worker: Worker, part: messages.Sessions) -> None:
+        question = self._questions.get(part.request)
+        if question is not None and worker in question.open:
+            question.answers += part.sessions
+            if not part.more:
+                question.done_with(worker)
+
+    def _kicked(self, worker: Worker, kicked: messages.Kicked) -> None:
+        question = self._questions.get(kicked.request)
+        if question is not None and worker in question.open:
+            question.answers.append(kicked.count)
+            question.done_with(worker)
+
+
+HEARD: Final[dict[type[Message], Callable[[Hub, Worker, Any], None]]] = {
+    messages.WorkerHello: Hub._hello,
+    messages.Applied: Hub._has_applied,
+    messages.Outcomes: Hub._ended,
+    messages.Counters: Hub._counted,
+    messages.FailuresSeen: Hub._failed,
+    messages.BackendState: Hub._broke,
+    messages.RehashWanted: Hub._wants_rehash,
+    messages.Sessions: Hub._listed,
+    messages.Kicked: Hub._kicked,
+}
+
+
+def _allowed_users(home: Home) -> frozenset[int]:
+    """Whose processes may speak as a worker: root, this one, the home's owner, the sessions' own user."""
+    users = {0, os.geteuid(), home.path.stat().st_uid}
+    with suppress(KeyError):
+        users.add(pwd.getpwnam("postern-sessions").pw_uid)
+    return frozenset(users)

@@ -1,0 +1,45 @@
+"""The right to be the only writer of a home: flock(2) on HOME/lock, which contains the holder's pid.
+
+Must never wait. The lock ends with the process that holds it, however that ends; the file stays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+
+from appliance.control.api import Refused
+from appliance.home import Home
+
+
+class InUse(Refused):
+    """Another process is the writer of this home."""
+
+
+def take(home: Home) -> int:
+    """The descriptor that holds the lock; closing it gives the lock back. Raises InUse naming the holder, Refused."""
+    if not home.config_db.exists():
+        raise Refused(f"{home.path} holds no node: run `postern --home {home.path} init` first")
+    try:
+        descriptor = os.open(home.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    except OSError as error:
+        raise Refused(f"cannot write in {home.path}: {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        pid = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+        os.close(descriptor)
+        raise InUse(f"{home.path} is in use by process {pid or 'unknown'}: only one may write to it") from error
+    _sign(descriptor, home)
+    return descriptor
+
+
+def _sign(descriptor: int, home: Home) -> None:
+    """Write who holds it. Neither a full disk nor a foreign owner takes the right away."""
+    with contextlib.suppress(OSError):
+        owner = home.path.stat()
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)  # root may run commands on a home of the user postern
+    with contextlib.suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)

@@ -1,0 +1,132 @@
+"""Sums over the node's workers: what they counted, and the failed guesses that the others should know of.
+
+Pure: no I/O, no clock. A worker reports totals since it began, so a lost report costs nothing; the last totals of a
+worker that died are kept, so that no counter ever goes down. Gauges die with their worker.
+
+A counter's key is its name and the values of its labels, with slashes: "logins/imap/ok".
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+
+from appliance.messages import Outcome
+
+
+class Metric(NamedTuple):
+    """One thing that workers count."""
+
+    labels: tuple[str, ...]
+    help: str
+    is_gauge: bool = False
+
+
+# What workers report in `Counters`. In Prometheus: postern_NAME (gauges), postern_NAME_total (counters).
+METRICS: Final[dict[str, Metric]] = {
+    "connections": Metric(("service",), "Client connections accepted."),
+    "turned_away": Metric(("service", "reason"), "Client connections closed before a word: limits, no descriptors."),
+    "logins": Metric(("service", "outcome"), "Log-ins that ended: outcome is ok, or the refusal."),
+    "octets": Metric(("service", "direction"), "Octets relayed after log-in: in is from clients, out is to them."),
+    "failover": Metric(("service",), "Log-ins sent to the failover because the user is in no map."),
+    "standby": Metric(("backend",), "Log-ins sent to a standby because this back-end is down."),
+    "retries": Metric(("service",), "Connections to back-ends tried again before any verdict."),
+    "hash_refused": Metric((), "Password checks refused because their queue was full."),
+    "tls_failures": Metric(("service",), "TLS handshakes with clients that failed."),
+    "sessions": Metric(("service", "backend"), "Sessions that are logged in now.", is_gauge=True),
+    "waiting": Metric(("service",), "Connections that are not logged in yet.", is_gauge=True),
+}
+
+SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+def name_of(key: str) -> str:
+    """The metric that a counter's key belongs to."""
+    return key.partition("/")[0]
+
+
+class Tally:
+    """What all workers counted, the dead ones included."""
+
+    def __init__(self) -> None:
+        self._live: dict[object, Mapping[str, float]] = {}
+        self._gone: Counter[str] = Counter()
+        self.login_seconds: dict[str, list[int]] = {}  # service: log-ins by SECONDS, one more for what took longer
+        self.login_seconds_sum: Counter[str] = Counter()
+
+    def heard(self, worker: object, totals: Mapping[str, float]) -> None:
+        """The worker's totals, in the place of its last ones."""
+        self._live[worker] = totals
+
+    def gone(self, worker: object) -> None:
+        """The worker died: its counters stay, its gauges go."""
+        for key, value in self._live.pop(worker, {}).items():
+            metric = METRICS.get(name_of(key))
+            if metric is not None and not metric.is_gauge:
+                self._gone[key] += value  # type: ignore[assignment]
+
+    def totals(self) -> dict[str, float]:
+        """Every key and its sum."""
+        sums: dict[str, float] = dict(self._gone)
+        for totals in self._live.values():
+            for key, value in totals.items():
+                sums[key] = sums.get(key, 0) + value
+        return sums
+
+    def gauge(self, name: str, label: int) -> Counter[str]:
+        """The sums of a gauge by its label number `label`."""
+        sums: Counter[str] = Counter()
+        for key, value in self.totals().items():
+            parts = key.split("/")
+            if parts[0] == name and len(parts) == 1 + len(METRICS[name].labels):
+                sums[parts[1 + label]] += int(value)
+        return sums
+
+    def timed(self, outcomes: Iterable[Outcome]) -> None:
+        """Count how long log-ins took that succeeded."""
+        for outcome in outcomes:
+            if outcome.ms and not outcome.refusal:
+                seconds = outcome.ms[-1] / 1000
+                buckets = self.login_seconds.get(outcome.service)
+                if buckets is None:
+                    buckets = self.login_seconds[outcome.service] = [0] * (len(SECONDS) + 1)
+                buckets[bisect_left(SECONDS, seconds)] += 1
+                self.login_seconds_sum[outcome.service] += seconds  # type: ignore[assignment]
+
+
+class Failures:
+    """Failed guesses by key (address or account), held until the workers that did not see them are told."""
+
+    LIMIT: Final = 10_000  # keys held between two deliveries: a flood of made-up names costs no more than this
+
+    def __init__(self) -> None:
+        self._seen: dict[object, Counter[str]] = {}
+        self._keys = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._seen)
+
+    def seen(self, worker: object, failures: Mapping[str, int]) -> None:
+        """By this worker. What is beyond LIMIT is dropped: that worker still counts it for itself."""
+        mine = self._seen.setdefault(worker, Counter())
+        for key, count in failures.items():
+            if key not in mine:
+                if self._keys >= self.LIMIT:
+                    continue
+                self._keys += 1
+            mine[key] += count
+
+    def deliver(self, workers: Iterable[object]) -> dict[object, dict[str, int]]:
+        """What each of these workers has not seen itself; then nothing is held any more."""
+        total: Counter[str] = Counter()
+        for counts in self._seen.values():
+            total.update(counts)
+        elsewhere = {}
+        for worker in workers:
+            unseen = total - self._seen[worker] if worker in self._seen else total
+            if unseen:
+                elsewhere[worker] = dict(unseen)
+        self._seen, self._keys = {}, 0
+        return elsewhere
