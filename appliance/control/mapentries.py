@@ -1,0 +1,79 @@
+"""What an entry of a map may say: an address in the one form that look-ups ask for, and a back-end that is defined.
+
+The form is that of appliance.routing.names, so that what was imported is found. Must never change anything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from appliance.control.formats import Wrong
+from appliance.routing import names
+from appliance.routing.names import Name, NameRules
+from db.objects import Objects
+
+SHOWN: Final = 80  # characters of a stranger's text that a message repeats
+
+# Addresses that have the form already: most of any file, and ten times faster to see than to make.
+_ATOM: Final = "0-9!#$%&'*+/=?^_`{|}~.-"
+_LOWER: Final = re.compile(rf"[a-z{_ATOM}]{{1,64}}@[a-z0-9.-]{{1,255}}")
+_ANY: Final = re.compile(rf"[A-Za-z{_ATOM}]{{1,64}}@[a-z0-9.-]{{1,255}}")
+
+
+class EntryRules:
+    """The rules for one map's entries, as the configuration is now."""
+
+    def __init__(self, objects: Objects, map_name: str) -> None:
+        site = objects.get("site")
+        self._names: NameRules = names.rules(site["default_domain"], site["recipient_delimiter"], site["aliases"])
+        self._lower: bool = objects.get("map", map_name)["fold"] == "lower"
+        self._backends = {name: name for name in objects.names("backend")}
+
+    def name(self, text: str) -> Name:
+        """The name that a look-up of this text asks for. Raises ValueError."""
+        name = self._names.normalise(text)
+        if name is None:
+            raise ValueError(f"{shown(text)} is no address")
+        return name.folded() if self._lower else name
+
+    def address(self, text: str) -> str:
+        """The address of an entry, or its "@domain". Raises ValueError."""
+        if not text.strip().startswith("@"):
+            return self.name(text).whole
+        domain = self.name(f"x{text.strip()}").domain  # whatever stands before it, a domain has one form
+        return f"@{domain}"
+
+    def backend(self, text: str) -> str:
+        """The back-end named. Raises ValueError if there is none of this name."""
+        found = self._backends.get(text.strip())
+        if found is None:
+            raise ValueError(f"back-end {shown(text.strip())} is not defined" if text.strip() else "names no back-end")
+        return found
+
+    def judge(self, rows: Sequence[tuple[int, str, str]], wrong: list[Wrong]) -> list[tuple[int, str, str]]:
+        """Rows of (line, address, back-end) in their one form; those that have none are added to `wrong`."""
+        has_form = (_LOWER if self._lower else _ANY).fullmatch
+        backends, aliases = self._backends, self._names.aliases
+        good = []
+        for line, address, backend in rows:
+            if has_form(address) and backend in backends and not aliases:
+                good.append((line, address, backend))
+                continue
+            try:
+                good.append((line, self.address(address), self.backend(backend)))
+            except ValueError as error:
+                wrong.append(Wrong(line, str(error)))
+        return good
+
+
+def keys(name: Name) -> list[tuple[str, str]]:
+    """The entries that a look-up asks for, in its order, each with what a hit there is called."""
+    found = [(name.whole, "exact"), (name.untagged, "without-tag"), (f"@{name.domain}", "domain")]
+    return [(key, match) for key, match in found if len(key) > 1]
+
+
+def shown(text: str) -> str:
+    """A stranger's text, as a message may repeat it: short, quoted, nothing in it that disturbs a terminal."""
+    return repr(text if len(text) <= SHOWN else text[:SHOWN] + "...")
