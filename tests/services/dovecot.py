@@ -99,7 +99,7 @@ class Dovecot:
         starttls: str = "yes",
         trusted: str = "",
     ) -> None:
-        self.folder, self.name, self.host = folder, name, host
+        self.folder, self.name, self.host, self.certificate = folder, name, host, certificate
         self.imap, self.imaps = free_port(host), free_port(host)
         self.master: subprocess.Popen[bytes] | None = None
         (folder / "mail").mkdir(parents=True)
