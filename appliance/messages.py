@@ -22,7 +22,7 @@ class Message(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
 # --- roles to supervisor -------------------------------------------------------------------------------------
 
 
-class Hello(Message):
+class Hello(Message, frozen=True):
     """A role's first words. `instance` tells two releases of one role apart during an upgrade."""
 
     role: str
@@ -30,22 +30,22 @@ class Hello(Message):
     pid: int
 
 
-class Ready(Message):
+class Ready(Message, frozen=True):
     """Everything of this role is open and serving. Older instances of the role may drain now."""
 
 
-class Alive(Message):
+class Alive(Message, frozen=True):
     """Sent each second; a role that falls silent is replaced."""
 
 
-class ListenersWanted(Message):
+class ListenersWanted(Message, frozen=True):
     """Controller to supervisor, before a change is made: could these be opened? Answer: ListenersPossible."""
 
     request: int
     listeners: list[ListenerSpec]
 
 
-class ConfigurationChanged(Message):
+class ConfigurationChanged(Message, frozen=True):
     """Controller to supervisor, after a change: services listen elsewhere now. Answer: ListenersOpen."""
 
     revision: int
@@ -62,7 +62,7 @@ class ListenerSpec(msgspec.Struct, frozen=True):
     tls: bool  # TLS from the first octet
 
 
-class Listeners(Message):
+class Listeners(Message, frozen=True):
     """The role's listening sockets, all of them, replacing what it had.
 
     With it come `len(specs) * copies` descriptors: for each spec, one per worker (SO_REUSEPORT), in order. More
@@ -77,34 +77,34 @@ class Listeners(Message):
 MAX_DESCRIPTORS: Final = 200
 
 
-class ListenersPossible(Message):
+class ListenersPossible(Message, frozen=True):
     """Answer to ListenersWanted: empty, or what cannot be opened and why."""
 
     request: int
     problems: list[str]
 
 
-class ListenersOpen(Message):
+class ListenersOpen(Message, frozen=True):
     """Answer to ConfigurationChanged, when the sockets are open and handed out: empty, or what could not be opened."""
 
     revision: int
     problems: list[str]
 
 
-class Drain(Message):
+class Drain(Message, frozen=True):
     """Accept no more, finish what is open, then exit."""
 
     seconds: float  # at most; infinite during an upgrade: as long as the sessions last
 
 
-class ReloadCertificates(Message):
+class ReloadCertificates(Message, frozen=True):
     """Read the certificates again (SIGHUP, or a change of them), in place."""
 
 
 # --- workers to controller -----------------------------------------------------------------------------------
 
 
-class WorkerHello(Message):
+class WorkerHello(Message, frozen=True):
     """A worker's first words to the controller. Answer: Generation, then BackendState for each that is known."""
 
     role: str
@@ -113,7 +113,7 @@ class WorkerHello(Message):
     instance: str
 
 
-class Applied(Message):
+class Applied(Message, frozen=True):
     """This worker serves by this revision now."""
 
     revision: int
@@ -134,25 +134,25 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
     ms: list[float] = []  # admission, dial, log-in there, in all
 
 
-class Outcomes(Message):
+class Outcomes(Message, frozen=True):
     """Log-ins since the last of these, at most every 100 ms."""
 
     outcomes: list[Outcome]
 
 
-class Counters(Message):
+class Counters(Message, frozen=True):
     """Totals since the worker began, each second: name (see docs/metrics) to value."""
 
     totals: dict[str, float]
 
 
-class FailuresSeen(Message):
+class FailuresSeen(Message, frozen=True):
     """Failed guesses since the last of these, for the other workers to add: key (address or account) to count."""
 
     failures: dict[str, int]
 
 
-class RehashWanted(Message):
+class RehashWanted(Message, frozen=True):
     """The password of this account was right, its hash is of an old scheme: `new` replaces `old`."""
 
     address: str
@@ -174,7 +174,7 @@ class SessionRow(msgspec.Struct, frozen=True):
     state: str
 
 
-class Sessions(Message):
+class Sessions(Message, frozen=True):
     """Answer to ListSessions, in parts; `more` is true in all but the last."""
 
     request: int
@@ -182,7 +182,7 @@ class Sessions(Message):
     more: bool = False
 
 
-class Kicked(Message):
+class Kicked(Message, frozen=True):
     """Answer to Kick."""
 
     request: int
@@ -192,14 +192,14 @@ class Kicked(Message):
 # --- controller to workers (and workers to controller: BackendState of the own circuit breaker) -------------
 
 
-class Generation(Message):
+class Generation(Message, frozen=True):
     """Configuration or data changed up to this revision: read it, answer Applied. `certificates` when those did."""
 
     revision: int
     certificates: bool = False
 
 
-class BackendState(Message):
+class BackendState(Message, frozen=True):
     """What a probe or a circuit breaker found. `service` empty: all of the back-end."""
 
     backend: str
@@ -208,13 +208,13 @@ class BackendState(Message):
     reason: str = ""
 
 
-class FailuresElsewhere(Message):
+class FailuresElsewhere(Message, frozen=True):
     """Failed guesses seen by the node's other workers."""
 
     failures: dict[str, int]
 
 
-class ListSessions(Message):
+class ListSessions(Message, frozen=True):
     """Name your sessions; an empty filter matches all. `backend` exact, `client` and `user` too."""
 
     request: int
@@ -224,7 +224,7 @@ class ListSessions(Message):
     client: str = ""
 
 
-class Kick(Message):
+class Kick(Message, frozen=True):
     """End these sessions with a farewell: those of the ids, and all that match the (non-empty) filters."""
 
     request: int

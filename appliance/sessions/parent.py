@@ -59,7 +59,7 @@ class Parent:
         self.due: dict[int, tuple[float, int]] = {}  # slot: when to fork it again, after how many early deaths
         self.beats = mmap.mmap(-1, mmap.PAGESIZE)
         self.announced = False
-        self.draining: float | None = None
+        self.draining = False
         self.orphaned = time.monotonic()
         self.alive_at = 0.0
 
@@ -72,7 +72,7 @@ class Parent:
         for number in (signal.SIGTERM, signal.SIGCHLD):
             signal.signal(number, lambda *_: None)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        while self.draining is None or self.workers:
+        while not self.draining or self.workers:
             watched = [wake] if self.link is None else [wake, self.link]
             readable, _, _ = select.select(watched, [], [], TICK if self.announced else TICK / 10)
             if wake in readable and signal.SIGTERM in wake.recv(64):
@@ -99,7 +99,7 @@ class Parent:
         try:
             self.link = packets.connect(self.home.supervisor_sock)
         except OSError:
-            if now - self.orphaned > ORPHAN_SECONDS:
+            if now - self.orphaned > ORPHAN_SECONDS and not self.draining:
                 self._drain(drain_seconds(self.home))
             return
         packets.send(self.link, messages.Hello("sessions", self.instance, os.getpid()))
@@ -141,7 +141,7 @@ class Parent:
         for slot in range(self.copies):
             if slot in self.workers:
                 self._lend(slot)
-            elif slot not in self.due and self.draining is None:
+            elif slot not in self.due and not self.draining:
                 self._fork(slot, 0)
 
     def _lend(self, slot: int) -> None:
@@ -154,10 +154,9 @@ class Parent:
             packets.send(self.workers[slot].control, message, own[at:end])
 
     def _drain(self, seconds: float) -> None:
-        if self.draining is None:
-            self.due.clear()
-            self.draining = seconds
-            self._tell_workers(messages.Drain(seconds))
+        self.draining = True
+        self.due.clear()
+        self._tell_workers(messages.Drain(seconds))  # told again, it may be for less time
 
     def _tell_workers(self, message: messages.Message) -> None:
         for worker in self.workers.values():
@@ -221,7 +220,7 @@ class Parent:
                 continue
             del self.workers[slot]
             worker.control.close()
-            if self.draining is not None:
+            if self.draining:
                 continue
             lived = now - worker.started
             pause = 0.0 if lived > SETTLED_SECONDS else RESTART_SECONDS[min(worker.deaths, 4)]

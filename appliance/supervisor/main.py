@@ -19,14 +19,13 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-import msgspec
-
-from appliance import messages, packets
+from appliance import messages
 from appliance.home import Home
-from appliance.routing.snapshot import listening
+from appliance.routing.services import listening
 from appliance.supervisor import systemd
+from appliance.supervisor.links import Links
 from appliance.supervisor.listeners import Listeners, copies
-from appliance.supervisor.roles import ROLES, Instance, allowed_users, start
+from appliance.supervisor.roles import ROLES, Instance, start
 from db.connect import reader, writer
 from db.meta import node_name
 from db.objects import read_objects
@@ -67,9 +66,8 @@ class Supervisor:
         self.stopping_until = 0.0
         self.status = 0
         self.retry_at = 0.0
-        self.allowed = allowed_users(home)
         self.selector = selectors.DefaultSelector()
-        self.server = packets.listen(home.supervisor_sock, 0o666)  # who may speak is checked by SO_PEERCRED
+        self.links = Links(home, self.selector, self.instances, self._obey)
 
     # --- the loop ---------------------------------------------------------------------------------------------
 
@@ -82,7 +80,6 @@ class Supervisor:
         for number in SIGNALS:
             signal.signal(number, lambda *_: None)
         self.selector.register(wake, selectors.EVENT_READ, self._signals)
-        self.selector.register(self.server, selectors.EVENT_READ, self._greet)
         self._listen()
         if not self.external:
             for role in self.roles:
@@ -99,7 +96,7 @@ class Supervisor:
             if number in (signal.SIGTERM, signal.SIGINT):
                 self._stop()
             elif number == signal.SIGHUP:
-                self._tell_all(messages.ReloadCertificates())
+                self.links.tell(messages.ReloadCertificates())
             elif number == signal.SIGUSR2 and not self.external:
                 self._upgrade()
 
@@ -143,18 +140,20 @@ class Supervisor:
         return [spec for spec in specs if spec.service in served]
 
     def _hand_out(self, role: str, only: Instance | None = None) -> None:
+        if not ROLES[role].services:
+            return
         specs, sockets = self.listeners.of(ROLES[role].services)
         most = max(messages.MAX_DESCRIPTORS // self.listeners.copies, 1)
         parts = [specs[at : at + most] for at in range(0, len(specs), most)] or [[]]
         for instance in self.instances:
-            if instance.role != role or instance.link is None or only not in (None, instance):
+            if instance.role != role or only not in (None, instance):
                 continue
             for number, part in enumerate(parts):
                 first = number * most * self.listeners.copies
                 lent = sockets[first : first + len(part) * self.listeners.copies]
                 more = number + 1 < len(parts)
                 message = messages.Listeners(part, self.listeners.copies, more)
-                packets.send(instance.link, message, [listener.fileno() for listener in lent])
+                instance.tell(message, [listener.fileno() for listener in lent])
 
     # --- roles ------------------------------------------------------------------------------------------------
 
@@ -170,7 +169,7 @@ class Supervisor:
 
     def _ended(self, instance: Instance, status: int, now: float) -> None:
         self.instances.remove(instance)
-        self._unlink(instance)
+        self.links.hang_up(instance)
         if self.stopping_until or instance.draining:
             return
         if not instance.ready and not self.announced and status == 1:
@@ -182,85 +181,26 @@ class Supervisor:
         say(f"{instance.name} ended with status {status}: starting it again in {pause:g} s")
         self.due.append((now + pause, instance.role, 0 if not pause else instance.failures + 1))
 
-    def _greet(self, server: socket.socket) -> None:
-        link, _ = server.accept()
-        link.setblocking(False)
-        if packets.peer_of(link)[1] not in self.allowed:
-            link.close()
-            return
-        self.selector.register(link, selectors.EVENT_READ, self._hear)
-
-    def _hear(self, link: socket.socket) -> None:
-        received = packets.receive(link)
-        if received is None:
-            return
-        for descriptor in received[1]:
-            os.close(descriptor)
-        try:
-            message = messages.decode_from_role(received[0]) if received[0] else None
-        except msgspec.DecodeError:
-            message = None
-        instance = next((one for one in self.instances if one.link is link), None)
-        if message is None:
-            self._hang_up(link, instance)
-        elif isinstance(message, messages.Hello):
-            self._hello(link, message)
-        elif instance is not None:
-            instance.heard = time.monotonic()
-            self._obey(instance, message)
-
-    def _hello(self, link: socket.socket, hello: messages.Hello) -> None:
-        if hello.role not in ROLES:
-            self._hang_up(link, None)
-            return
-        instance = next((one for one in self.instances if one.name == hello.instance), None)
-        if instance is None:
-            instance = Instance(hello.role, hello.instance)
-            self.instances.append(instance)
-        instance.link = link
+    def _obey(self, instance: Instance, message: messages.FromRole) -> None:
         instance.heard = time.monotonic()
-        if ROLES[hello.role].services:
-            self._hand_out(hello.role, instance)
-
-    def _obey(self, instance: Instance, message: messages.Message) -> None:
-        assert instance.link is not None
-        if isinstance(message, messages.Ready):
+        if isinstance(message, messages.Hello):
+            self._hand_out(instance.role, instance)
+        elif isinstance(message, messages.Ready):
             instance.ready = True
             self._drain_older(instance)
             self._announce()
         elif isinstance(message, messages.ListenersWanted):
             problems = self.listeners.try_out(message.listeners)
-            packets.send(instance.link, messages.ListenersPossible(message.request, problems))
+            instance.tell(messages.ListenersPossible(message.request, problems))
         elif isinstance(message, messages.ConfigurationChanged):
             self._listen()
-            problems = list(self.listeners.problems.values())
-            packets.send(instance.link, messages.ListenersOpen(message.revision, problems))
+            instance.tell(messages.ListenersOpen(message.revision, list(self.listeners.problems.values())))
 
     def _drain_older(self, instance: Instance) -> None:
         for other in self.instances[: self.instances.index(instance)]:
-            if other.role == instance.role and not other.draining and other.link is not None:
+            if other.role == instance.role and not other.draining:
                 other.draining = True
-                packets.send(other.link, messages.Drain(math.inf))  # as long as its sessions last
-
-    def _hang_up(self, link: socket.socket, instance: Instance | None) -> None:
-        if instance is not None:
-            self._unlink(instance)
-            if instance.process is None:
-                self.instances.remove(instance)
-        else:
-            self.selector.unregister(link)
-            link.close()
-
-    def _unlink(self, instance: Instance) -> None:
-        if instance.link is not None:
-            self.selector.unregister(instance.link)
-            instance.link.close()
-            instance.link = None
-
-    def _tell_all(self, message: messages.Message) -> None:
-        for instance in self.instances:
-            if instance.link is not None:
-                packets.send(instance.link, message)
+                other.tell(messages.Drain(math.inf))  # as long as its sessions last
 
     def _announce(self) -> None:
         """Say `ready`, once, when every listener is open and every role serves."""

@@ -13,9 +13,11 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from appliance import messages, packets
 from appliance.home import Home
 
 SILENT_SECONDS: Final = 10  # without an Alive: hung
@@ -52,6 +54,11 @@ class Instance:
     failures: int = 0  # in a row, of the instances before it
     started: float = field(default_factory=time.monotonic)
     heard: float = field(default_factory=time.monotonic)
+
+    def tell(self, message: messages.Message, descriptors: Sequence[int] = ()) -> None:
+        """One message, with descriptors; to nobody while it has not said Hello."""
+        if self.link is not None:
+            packets.send(self.link, message, descriptors)
 
     def is_silent(self, now: float) -> bool:
         """Whether it should have said Alive long ago."""
