@@ -13,7 +13,7 @@ from db.catalogue.types import Kind, Setting
 
 HEAD = """# Settings
 
-Every setting, from the catalogue that the program itself uses (do not edit: `make settings`). They are written in one TOML file
+Every setting, from the catalogue that the program itself uses. They are written in one TOML file
 (`postern config export`, `postern config apply FILE`) or set one by one (`postern service set`, `postern backend set`).
 A setting takes effect at once unless its line says otherwise.
 """
@@ -35,8 +35,9 @@ def _kind(kind: Kind) -> Iterator[str]:
 
 def _type(setting: Setting) -> str:
     unit = f", {setting.unit}" if setting.unit and setting.unit != setting.type else ""
-    choices = ": " + " \\| ".join(choice or "(empty)" for choice in setting.choices) if setting.choices and setting.type == "choice" else ""
-    return f"{setting.type}{choices}{unit}"
+    if setting.type != "choice":
+        return setting.type + unit
+    return "choice: " + " \\| ".join(choice or "(empty)" for choice in setting.choices) + unit
 
 
 def _default(setting: Setting) -> str:
