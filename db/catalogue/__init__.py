@@ -7,9 +7,10 @@ One rule for files. A setting with `file=True` is written by administrators as a
 `tls_ca`, `certificate`, `policy`). The path is read when the change is made, and the *content* is what is stored,
 under `Setting.stored`: the name without a `_file` at its end (`master_password`, `tls_ca`). With `secret=True` the
 content is sealed first and stored as "sealed:..." (the newline at the end of a password's file does not belong to
-it). An empty path stores the empty text: not set. The path is not kept, so an export writes "<kept>" for every file setting that is set, and
-applying "<kept>" keeps what is stored. There are no secrets other than files. `check`, `check_all` and `effective`
-speak of stored bodies; `Problem.key` is the name that administrators write.
+it). An empty path stores the empty text: not set. The path is not kept: an export writes "<kept>" for every file
+setting that is set, and applying "<kept>" keeps what is stored. There are no secrets other than files.
+
+`check`, `check_all` and `effective` speak of stored bodies; `Problem.key` is the name that administrators write.
 """
 
 from __future__ import annotations

@@ -185,7 +185,7 @@ def listeners(objects: Bodies, node: str) -> Iterator[tuple[str, str, str]]:
             continue
         here = own.get(service)
         for key in ("listen", "listen_tls"):
-            addresses = (here if isinstance(here, dict) else {}).get(key, body.get(key, []))
+            addresses: Any = (here if isinstance(here, dict) else {}).get(key, body.get(key))
             setting = KINDS[service].stored(key)
             if setting and not wrong(setting, addresses):
                 yield from ((service, key, address) for address in addresses)
