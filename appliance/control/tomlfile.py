@@ -1,8 +1,8 @@
 """The configuration as one TOML file: to objects and back, every mistake named with its line.
 
 A value that names a file is replaced by the file's content here, on the side of whoever owns the TOML: the controller
-may not be able to read it, nor know in which folder it lies. What contains a newline is content already, which is
-how an export carries certificates. Must never apply anything, nor print a secret: export writes KEPT instead.
+may not be able to read it, nor know in which folder it lies. Export writes KEPT for all contents, secret or not.
+Must never apply anything, nor print a secret.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from appliance.control.api.config import KEPT, Item
 from appliance.control.tomllines import Path as KeyPath
 from appliance.control.tomllines import line_of, lines_of
 from db import catalogue
-from db.catalogue import Kind, Problem
+from db.catalogue import Kind, Problem, Setting
 
 LONGEST: Final = 4 * 1024 * 1024  # octets of a TOML file
 LONGEST_NAMED: Final = 1024 * 1024  # octets of a file that it names
@@ -79,21 +79,15 @@ def read(text: str, content: Content) -> Reading:
         return _unreadable("its tables and arrays are nested too deep")
     reading = Reading({}, [], {}, lines_of(text))
     _Reader(reading, content).document(document)
-    reading.faults += [reading.fault(problem) for problem in catalogue.check_all(reading.objects)]
-    # One mistake, one line: what was left out as wrong may look missing to the check of the whole.
+    for problem in catalogue.check_all(reading.objects):
+        if not _is_kept(reading.objects, problem):
+            reading.faults.append(reading.fault(problem))
     reading.faults = sorted(set(reading.faults), key=lambda fault: (fault.line, fault.key, fault.text))
     return reading
 
 
-def write(items: Iterable[Item]) -> str:
-    """The TOML text of these objects, in the order of the catalogue; secrets as KEPT."""
-    import tomli_w
-
-    return tomli_w.dumps(document_of(items), multiline_strings=True)
-
-
 def document_of(items: Iterable[Item]) -> dict[str, Any]:
-    """The same as the nested tables that the text holds."""
+    """The nested tables of these objects, in the order of the catalogue, contents as KEPT: what export prints."""
     by_kind: dict[str, list[Item]] = {}
     for item in items:
         by_kind.setdefault(item.kind, []).append(item)
@@ -112,9 +106,9 @@ def document_of(items: Iterable[Item]) -> dict[str, Any]:
 def _written(kind: Kind, item: Item) -> Body:
     """A body with the keys, and in the order, that administrators write."""
     return {
-        setting.name: KEPT if setting.secret else item.body[setting.stored]
+        setting.name: KEPT if setting.file and item.body[setting.stored] else item.body[setting.stored]
         for setting in kind.settings
-        if setting.stored in item.body and not (setting.secret and not item.body[setting.stored])
+        if setting.stored in item.body
     }
 
 
@@ -134,6 +128,12 @@ def _content(path: Path) -> str:
         raise ValueError(f"cannot read {path}: {error.strerror or error}") from None
     except UnicodeDecodeError:
         raise ValueError(f"{path} is not UTF-8 text") from None
+
+
+def _is_kept(objects: Mapping[Key, Body], problem: Problem) -> bool:
+    """What is kept was right when it was stored, and only the node has it."""
+    setting = catalogue.KINDS[problem.kind].written(problem.key)
+    return setting is not None and objects.get((problem.kind, problem.name), {}).get(setting.stored) == KEPT
 
 
 def _unreadable(text: str, line: int = 1) -> Reading:
@@ -179,15 +179,12 @@ class _Reader:
     def _name(self, kind: Kind, key: str | int, place: KeyPath, table: Body) -> str | None:
         if kind.single or not kind.named_by:
             return str(key)
-        given = table.get(kind.named_by)
-        first = given[0] if isinstance(given, list) and given else given
-        if not isinstance(first, str) or not first:
-            setting = kind.written(kind.named_by)
-            if setting is not None and given is None and setting.default:
-                return str(setting.default[0])
+        if kind.named_by not in table and (setting := kind.written(kind.named_by)) is not None:
+            return str(setting.default[0])
+        name = catalogue.name_of(kind.name, table)
+        if not name:
             self._fault((*place, kind.named_by), f"{kind.name}.{kind.named_by}", "is missing, or no text")
-            return None
-        return first
+        return name or None
 
     def _object(self, kind: Kind, name: str, place: KeyPath, table: Body) -> None:
         if (kind.name, name) in self.reading.objects:
@@ -195,7 +192,8 @@ class _Reader:
             self._fault(place, f"{kind.name}.{name}", f"is there twice; the first begins in line {first}")
             return
         self.reading.places[kind.name, name] = place
-        self.reading.objects[kind.name, name] = body = {}
+        self.reading.objects[kind.name, name] = {}
+        body = self.reading.objects[kind.name, name]
         naming = kind.named_by if not kind.written(kind.named_by) else ""
         for key, value in table.items():
             if key != naming:
@@ -210,17 +208,17 @@ class _Reader:
             self._fault(place, whole, "there is no such key" + _guess(key, known))
             return
         try:
-            body[setting.stored] = self._value(value) if setting.file else value
+            body[setting.stored] = self._value(setting, value)
         except ValueError as error:
             self._fault(place, whole, str(error))
-            # Keeps the check of the whole from calling it missing as well.
-            body[setting.stored] = KEPT if setting.secret else catalogue.effective(kind.name, {})[setting.stored]
+            body[setting.stored] = KEPT  # so that the check of the whole does not call it missing as well
 
-    def _value(self, value: Any) -> Any:
-        """The content of the file that is named."""
-        if not isinstance(value, str) or value in ("", KEPT) or "\n" in value:
+    def _value(self, setting: Setting, value: Any) -> Any:
+        """Where the setting is a file, the content of the one that is named."""
+        if not setting.file or not isinstance(value, str) or value in ("", KEPT):
             return value
-        return self.content(value)
+        content = self.content(value)
+        return content.rstrip("\r\n") if setting.secret else content
 
     def _fault(self, place: KeyPath, key: str, text: str) -> None:
         self.reading.faults.append(Fault(line_of(self.reading.lines, place), key, text))

@@ -69,21 +69,25 @@ def key_of(pem: str) -> PrivateKeyTypes:
         raise ValueError("it is no private key in PEM form (-----BEGIN PRIVATE KEY-----)") from None
 
 
-def problems(certificate: str, key: str, names: Sequence[str], now: datetime) -> list[str]:
-    """Why this pair cannot serve these names: nothing that TLS would do with it is allowed to be a surprise."""
+def unfit(certificate: str, key: str) -> list[str]:
+    """Why no server could load this pair; empty if it can, whatever clients will think of it."""
     try:
         chain, private = chain_of(certificate), key_of(key)
     except ValueError as error:
         return [str(error)]
-    leaf = chain[0]
-    found = []
-    if _public(private) != _public(leaf):
-        found.append("the key belongs to another certificate")
+    return [] if _public(private) == _public(chain[0]) else ["the key belongs to another certificate"]
+
+
+def problems(certificate: str, key: str, names: Sequence[str], now: datetime) -> list[str]:
+    """Why this pair cannot serve these names well: nothing that clients do with it is allowed to be a surprise."""
+    if found := unfit(certificate, key):
+        return found
+    chain = chain_of(certificate)
+    leaf, served = chain[0], _alternative_names(chain[0])
     if now > leaf.not_valid_after_utc:
         found.append(f"it expired on {leaf.not_valid_after_utc:%Y-%m-%d}")
     if now < leaf.not_valid_before_utc:
         found.append(f"it is not valid before {leaf.not_valid_before_utc:%Y-%m-%d %H:%M} UTC")
-    served = _alternative_names(leaf)
     for name in names:
         if not _serves(served, name):
             found.append(f"it is not for {name} (but for {', '.join(served) or 'no name'})")

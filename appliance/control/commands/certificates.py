@@ -1,0 +1,99 @@
+"""TLS certificates by name (SNI)."""
+
+from __future__ import annotations
+
+from typing import Any, BinaryIO, Final
+
+from appliance.control import editing, x509
+from appliance.control.api import Done, Refused, Request
+from appliance.control.api.certificates import CertAdd, CertCheck, CertList, CertRemove
+from appliance.control.commands import OPERATOR, VIEWER, By, Command, Node
+from appliance.control.editing import Body, Key
+from db.objects import Objects
+
+
+def listed(node: Node, by: By, request: CertList, file: BinaryIO | None) -> Done:
+    """All, with what they say of themselves."""
+    objects = node.objects()
+    return Done([_row(objects.get("certificate", name)) for name in objects.names("certificate")])
+
+
+def add(node: Node, by: By, request: CertAdd, file: BinaryIO | None) -> Done:
+    """One for these names; what others had of the same names goes over to it."""
+    if not request.names:
+        raise Refused("a certificate needs a name", 2)
+    found = x509.problems(request.certificate, request.key, request.names, x509.now_utc())
+    if found:
+        raise Refused(f"certificate for {', '.join(request.names)}: {'; '.join(found)}", value={"problems": found})
+    objects = node.objects()
+    body = {"names": request.names, "certificate": request.certificate, "key": request.key.rstrip("\r\n")}
+    changes: dict[Key, Body | None] = {
+        **_without(objects, set(request.names)),
+        ("certificate", request.names[0]): body,
+    }
+    return editing.change_objects(node, by, f"cert add {' '.join(request.names)}", changes)
+
+
+def check(node: Node, by: By, request: CertCheck, file: BinaryIO | None) -> Done:
+    """Whether each will serve its names, and for how long."""
+    objects = node.objects()
+    rows = [_checked(node, objects, name) for name in objects.names("certificate")]
+    wrong = [f"{', '.join(row['names'])}: {'; '.join(row['problems'])}" for row in rows if not row["ok"]]
+    if not any("*" in row["names"] for row in rows):
+        wrong.append('no certificate is the default one (for "*"): clients that name no host cannot use TLS')
+    if wrong:
+        raise Refused("\n".join(wrong), value=rows)
+    return Done(rows)
+
+
+def remove(node: Node, by: By, request: CertRemove, file: BinaryIO | None) -> Done:
+    """The one that serves this name; of several names it serves, all go."""
+    objects = node.objects()
+    for name in objects.names("certificate"):
+        if request.name in objects.get("certificate", name)["names"]:
+            return editing.change_objects(node, by, f"cert remove {request.name}", {("certificate", name): None})
+    there = [other for name in objects.names("certificate") for other in objects.get("certificate", name)["names"]]
+    raise Refused(f"there is no certificate for {request.name!r} (there is: {', '.join(there) or 'none'})")
+
+
+def _without(objects: Objects, names: set[str]) -> dict[Key, Body | None]:
+    """What becomes of the certificates that serve these names now: each name is served by one."""
+    changes: dict[Key, Body | None] = {}
+    for stored in objects.names("certificate"):
+        body = dict(objects.get("certificate", stored))
+        left = [name for name in body["names"] if name not in names]
+        if left != body["names"]:
+            changes["certificate", stored] = None
+            if left:
+                changes["certificate", left[0]] = {**body, "names": left}
+    return changes
+
+
+def _row(body: Body) -> dict[str, Any]:
+    facts = x509.facts(body["certificate"])
+    return {
+        "names": body["names"],
+        "subject": facts.subject,
+        "issuer": facts.issuer,
+        "from": facts.begins.isoformat(),
+        "until": facts.ends.isoformat(),
+        "days": facts.days_left(x509.now_utc()),
+        "key": facts.key,
+    }
+
+
+def _checked(node: Node, objects: Objects, name: str) -> dict[str, Any]:
+    body, now = objects.get("certificate", name), x509.now_utc()
+    found = x509.problems(body["certificate"], editing.opened(node.vault, body["key"]), body["names"], now)
+    days = x509.facts(body["certificate"]).days_left(now)
+    if 0 <= days < x509.WARN_DAYS:
+        found.append(f"it expires in {days} days")
+    return {"names": body["names"], "ok": not found, "problems": found, "days": days}
+
+
+HANDLERS: Final[dict[type[Request], Command]] = {
+    CertList: Command(listed, VIEWER),
+    CertAdd: Command(add, OPERATOR),
+    CertCheck: Command(check, VIEWER),
+    CertRemove: Command(remove, OPERATOR),
+}

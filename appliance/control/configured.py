@@ -1,0 +1,133 @@
+"""What is configured, as commands show it, and what still refers to a back-end or a map.
+
+Must never show a secret, nor change anything: `forget_maps` only says which rows would have to go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from appliance.cluster.log import Op
+from appliance.control.api import Refused
+from appliance.control.api.config import KEPT
+from appliance.control.editing import Body, Key
+from appliance.control.node import Node
+from db import catalogue, maps
+from db.catalogue import Problem
+from db.objects import Objects
+
+
+def shown(kind: str, body: Body) -> Body:
+    """A stored body with its contents (secret or not) as KEPT: the files they came from are not known any more."""
+    contents = {setting.stored for setting in catalogue.KINDS[kind].settings if setting.file}
+    return {key: KEPT if key in contents and value else value for key, value in body.items()}
+
+
+def values(objects: Objects, kind: str, name: str = "") -> Body:
+    """What holds for an object, defaults filled in, by the names that administrators write."""
+    whole = shown(kind, objects.get(kind, name))
+    return {setting.name: whole[setting.stored] for setting in catalogue.KINDS[kind].settings}
+
+
+def settings(objects: Objects, kind: str, name: str = "") -> list[dict[str, Any]]:
+    """Each setting of an object: name, value, whether it was set, default, unit, help."""
+    whole, was_set = values(objects, kind, name), objects.body(kind, name) or {}
+    return [
+        {
+            "name": setting.name,
+            "value": whole[setting.name],
+            "set": setting.stored in was_set,
+            "default": setting.default,
+            "unit": setting.unit,
+            "help": setting.help,
+        }
+        for setting in catalogue.KINDS[kind].settings
+    ]
+
+
+def with_values(objects: Objects, kind: str, name: str, given: Mapping[str, Any]) -> Body:
+    """The stored body with these (by the names that administrators write) set; None goes back to the default.
+
+    Raises Refused for a setting that does not exist.
+    """
+    body = dict(objects.body(kind, name) or {})
+    for key, value in given.items():
+        setting = catalogue.KINDS[kind].written(key)
+        if setting is None:
+            raise Refused(_no_such_key(kind, key))
+        if value is None:
+            body.pop(setting.stored, None)
+        else:
+            body[setting.stored] = value
+    return body
+
+
+def existing(objects: Objects, kind: str, name: str) -> Body:
+    """The stored body. Raises Refused, naming what there is, if there is none."""
+    body = objects.body(kind, name)
+    if body is None:
+        there = ", ".join(objects.names(kind)) or "none"
+        raise Refused(f"there is no {kind} {name!r} (there is: {there})")
+    return body
+
+
+def users_of_backend(node: Node, name: str) -> list[str]:
+    """Who refers to a back-end, each as a phrase: standby, fail-over, maps with the number of entries."""
+    objects = node.objects()
+    return [*_references(objects, "backend", name), *(phrase for phrase, _ in _entries_naming(node, {name}))]
+
+
+def entries(node: Node, map_name: str) -> int:
+    """How many entries a sqlite map has."""
+    state = maps.state(node.reader(), map_name)
+    return state.entries if state else 0
+
+
+def entries_left_behind(node: Node, gone: Collection[Key]) -> list[Problem]:
+    """Back-ends among `gone` that entries of maps which stay still name."""
+    backends = {name for kind, name in gone if kind == "backend"}
+    dropped = {name for kind, name in gone if kind == "map"}
+    return [
+        Problem("backend", name, "", f"cannot be removed: {phrase}")
+        for phrase, name in _entries_naming(node, backends, dropped)
+    ]
+
+
+def forget_maps(node: Node, gone: Collection[Key]) -> list[Op]:
+    """What must happen to the entries of removed maps: out of use, to be undone for 7 days."""
+    states = maps.states(node.reader())
+    names = [name for kind, name in sorted(gone) if kind == "map" and name in states]
+    return [Op(table="map_state", key={"map": name}, row=None, if_rev=states[name].rev) for name in names]
+
+
+def _references(objects: Objects, kind: str, name: str) -> Iterator[str]:
+    """Settings of other objects whose value is this object's name."""
+    for of, other in objects:
+        for setting in catalogue.KINDS[of].settings:
+            value = (objects.body(of, other) or {}).get(setting.stored)
+            if setting.refers == kind and (value == name or (isinstance(value, list) and name in value)):
+                yield f"{setting.name} of {' '.join(filter(None, (of, other)))}"
+
+
+def _entries_naming(
+    node: Node, backends: Collection[str], but: Collection[str] = ()
+) -> Iterator[tuple[str, str]]:
+    """A phrase and the back-end, for each map (not those of `but`) with entries that name one of these."""
+    if not backends:
+        return
+    for map_name in node.objects().names("map"):
+        state = maps.state(node.reader(), map_name)
+        if state is None or map_name in but:
+            continue
+        for name, count in maps.counts(node.reader(), state.load).items():
+            if name in backends:
+                yield f"map {map_name} sends {count:,} entr{'y' if count == 1 else 'ies'} there", name
+
+
+def _no_such_key(kind: str, key: str) -> str:
+    try:
+        catalogue.parse_value(kind, key, "")
+    except ValueError as error:
+        return str(error)
+    return f"{kind} has no setting {key!r}"
