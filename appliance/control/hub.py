@@ -11,8 +11,6 @@ import asyncio
 import itertools
 import logging
 import os
-import pwd
-import socket
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, Final, TypeVar
@@ -22,6 +20,7 @@ import msgspec
 from appliance import messages, packets
 from appliance.control.history import History
 from appliance.control.tally import Failures, Tally
+from appliance.control.workers import Question, States, Worker, allowed_users
 from appliance.home import Home
 from appliance.messages import BackendState, Message, SessionRow
 
@@ -37,35 +36,6 @@ KEYS_PER_PACKET: Final = 150  # an account's name may have 320 octets, a packet 
 log = logging.getLogger("postern.control")
 
 
-class Worker:
-    """One connected worker. Nameless until it said hello."""
-
-    def __init__(self, link: socket.socket) -> None:
-        self.link = link
-        self.revision = -1
-        self.name = ""
-
-    def greet(self, hello: messages.WorkerHello) -> None:
-        """Now we know who it is."""
-        self.name = f"{hello.role} worker {hello.slot} (pid {hello.pid})"
-
-
-class Question:
-    """Something asked of all workers, while the answers come in."""
-
-    def __init__(self, asked: set[Worker]) -> None:
-        self.open = asked
-        self.answers: list[Any] = []
-        self.over = asyncio.Event()
-        self.done_with()
-
-    def done_with(self, worker: Worker | None = None) -> None:
-        """It has answered in full, or is gone."""
-        self.open.discard(worker)  # type: ignore[arg-type]
-        if not self.open:
-            self.over.set()
-
-
 class Hub:
     """All workers of this node."""
 
@@ -73,11 +43,11 @@ class Hub:
         self.history = history
         self.tally = tally
         self.revision = revision
-        self.rehash: Callable[[list[messages.RehashWanted]], None] = lambda wanted: None
-        self._allowed = _allowed_users(home)
+        self.rehash: Callable[[list[messages.RehashWanted]], object] = lambda wanted: None
+        self._allowed = allowed_users(home)
         self._home = home
         self._workers: dict[Worker, None] = {}
-        self._states: dict[tuple[str, str], tuple[BackendState, float]] = {}  # and since when
+        self.states = States()
         self._failures = Failures()
         self._rehashes: list[messages.RehashWanted] = []
         self._questions: dict[int, Question] = {}
@@ -103,23 +73,8 @@ class Hub:
 
     def found(self, state: BackendState, by: Worker | None = None) -> None:
         """A back-end's state, from a probe or a worker's breaker: kept, and told to everybody else."""
-        self._states[state.backend, state.service] = (state, self._loop.time())
+        self.states.keep(state, self._loop.time())
         self._tell(state, but=by)
-
-    def state(self, backend: str, service: str) -> BackendState | None:
-        """What is known of one back-end's service."""
-        found = self._states.get((backend, service))
-        return found[0] if found else None
-
-    def age(self, backend: str, service: str) -> float:
-        """For how many seconds that has been known."""
-        return self._loop.time() - self._states[backend, service][1]
-
-    def forget_all_but(self, wanted: set[tuple[str, str]]) -> None:
-        """The configuration knows only these back-ends and services any more."""
-        for key in self._states.keys() - wanted:
-            if key[1] or key[0] not in {backend for backend, _ in wanted}:
-                del self._states[key]
 
     # --- from any thread --------------------------------------------------------------------------------------
 
@@ -142,10 +97,6 @@ class Hub:
         number = next(self._numbers)
         counts, missing = self._in_loop(self._ask(messages.Kick(number, list(ids), user, service, backend, client)))
         return sum(counts), missing
-
-    def states(self) -> list[BackendState]:
-        """What is known of back-ends."""
-        return [state for state, _ in list(self._states.values())]
 
     def workers(self) -> list[str]:
         """The names of the connected workers."""
@@ -239,7 +190,7 @@ class Hub:
 
     def _hello(self, worker: Worker, hello: messages.WorkerHello) -> None:
         worker.greet(hello)
-        for message in (messages.Generation(self.revision), *self.states()):
+        for message in (messages.Generation(self.revision), *self.states.all()):
             self._send(worker, message)
 
     def _has_applied(self, worker: Worker, applied: messages.Applied) -> None:
@@ -303,11 +254,3 @@ HEARD: Final[dict[type[Message], Callable[[Hub, Worker, Any], None]]] = {
     messages.Sessions: Hub._listed,
     messages.Kicked: Hub._kicked,
 }
-
-
-def _allowed_users(home: Home) -> frozenset[int]:
-    """Whose processes may speak as a worker: root, this one, the home's owner, the sessions' own user."""
-    users = {0, os.geteuid(), home.path.stat().st_uid}
-    with suppress(KeyError):
-        users.add(pwd.getpwnam("postern-sessions").pw_uid)
-    return frozenset(users)

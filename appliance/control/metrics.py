@@ -57,7 +57,7 @@ class Measured(Collector):
         yield GaugeMetricFamily("postern_workers", "Worker processes connected.", value=len(hub.workers()))
         yield GaugeMetricFamily("postern_workers_behind", "Workers that serve by an older revision.", hub.behind())
         up = GaugeMetricFamily("postern_backend_up", "1 reachable, 0 not.", labels=("backend", "service"))
-        for state in hub.states():
+        for state in hub.states.all():
             up.add_metric((state.backend, state.service), int(state.up))
         yield up
         yield CounterMetricFamily("postern_history_lost", "Log-ins missing from the history.", hub.history.lost)

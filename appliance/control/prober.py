@@ -154,7 +154,7 @@ class _Visit:
         return await self._read(answer)
 
     async def _read(self, answer: Answer) -> str:
-        lines = []
+        lines: list[bytes] = []
         for _ in range(LINES):
             line = await self._reader.readline()
             if not line.endswith(b"\n"):
@@ -217,7 +217,7 @@ class Prober:
             self._tasks.pop(key).cancel()
         for service, endpoint in wanted - self._tasks.keys():
             self._tasks[service, endpoint] = asyncio.create_task(self._watch(service, endpoint))
-        self._hub.forget_all_but({(endpoint.backend, service) for service, endpoint in wanted})
+        self._hub.states.forget_all_but({(endpoint.backend, service) for service, endpoint in wanted})
 
     def close(self) -> None:
         """Watch nothing any more."""
@@ -243,10 +243,16 @@ class Prober:
         return f"{last.name}: {last.result}"
 
     def _tell(self, backend: str, service: str, was_up: bool | None, reason: str) -> None:
-        """Only news. A worker's breaker saw real log-ins fail: a greeting alone overrules it after its time only."""
-        known = self._hub.state(backend, service)
-        if known is None or (reason and (known.up or known.reason != reason)):
+        """Every failure, so that no client need try meanwhile; of the rest only news.
+
+        A worker's breaker saw real log-ins fail: a greeting alone overrules it after its time only.
+        """
+        known, since = self._hub.states.of(backend, service) or (None, 0.0)
+        if reason or known is None:
             self._hub.found(BackendState(backend, service, not reason, reason))
-        elif not reason and not known.up:
-            if was_up is False or self._hub.age(backend, service) > self._breaker_seconds:
-                self._hub.found(BackendState(backend, service, True))
+        elif not known.up and (was_up is False or _now() - since > self._breaker_seconds):
+            self._hub.found(BackendState(backend, service, True))
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import pkgutil
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import cache
 from importlib import import_module
 from typing import Any, BinaryIO, Final, NamedTuple
@@ -64,7 +64,7 @@ def request_decoder() -> msgspec.json.Decoder[Request]:
     return msgspec.json.Decoder(kinds)
 
 
-def answer(node: Node, by: By, request: Request, file: BinaryIO | None = None) -> Iterator[Reply]:
+def answer(node: Node, by: By, request: Request, file: BinaryIO | None = None) -> Generator[Reply, None, None]:
     """Carry out a request: its Progress and Events, then exactly one Done or Failed. Close it to give up midway."""
     try:
         command = command_of(type(request))
@@ -78,7 +78,7 @@ def answer(node: Node, by: By, request: Request, file: BinaryIO | None = None) -
             yield replies
     except Refused as refused:
         yield Failed(refused.text, refused.status, refused.value)
-    except Exception as bug:  # the one place that catches bugs of handlers: the node goes on, the log has it all
+    except Exception as bug:  # noqa: BLE001 - the one place that catches bugs of handlers: the node must go on
         log.error("bug in %s: %s", type(request).__name__, traceback_without_values(bug))
         yield Failed(f"internal error ({type(bug).__name__}); the node's log says where")
 

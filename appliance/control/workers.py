@@ -1,0 +1,80 @@
+"""What the controller knows of its workers, of what it asked them, and of the stores they and the prober met.
+
+Belongs to the loop's thread; only hub.py and prober.py use it. No I/O.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+import socket
+from contextlib import suppress
+from typing import Any
+
+from appliance import messages
+from appliance.home import Home
+from appliance.messages import BackendState
+
+
+class Worker:
+    """One connected worker. Nameless until it said hello."""
+
+    def __init__(self, link: socket.socket) -> None:
+        self.link = link
+        self.revision = -1
+        self.name = ""
+
+    def greet(self, hello: messages.WorkerHello) -> None:
+        """Now we know who it is."""
+        self.name = f"{hello.role} worker {hello.slot} (pid {hello.pid})"
+
+
+class Question:
+    """Something asked of all workers, while the answers come in."""
+
+    def __init__(self, asked: set[Worker]) -> None:
+        self.open = asked
+        self.answers: list[Any] = []
+        self.over = asyncio.Event()
+        self.done_with()
+
+    def done_with(self, worker: Worker | None = None) -> None:
+        """It has answered in full, or is gone."""
+        self.open.discard(worker)
+        if not self.open:
+            self.over.set()
+
+
+class States:
+    """The last known state of each back-end's services, and since when it is known."""
+
+    def __init__(self) -> None:
+        self._states: dict[tuple[str, str], tuple[BackendState, float]] = {}
+
+    def keep(self, state: BackendState, now: float) -> None:
+        """In the place of what was known."""
+        self._states[state.backend, state.service] = (state, now)
+
+    def of(self, backend: str, service: str) -> tuple[BackendState, float] | None:
+        """What is known, and since when (the loop's time)."""
+        return self._states.get((backend, service))
+
+    def all(self) -> list[BackendState]:
+        """Everything that is known. Other threads may ask."""
+        return [state for state, _ in list(self._states.values())]
+
+    def forget_all_but(self, wanted: set[tuple[str, str]]) -> None:
+        """The configuration knows only these back-ends and services any more."""
+        backends = {backend for backend, _ in wanted}
+        for key in self._states.keys() - wanted:
+            if key[1] or key[0] not in backends:
+                del self._states[key]
+
+
+def allowed_users(home: Home) -> frozenset[int]:
+    """Whose processes may speak as a worker: root, this one, the home's owner, the sessions' own user."""
+    users = {0, os.geteuid(), home.path.stat().st_uid}
+    with suppress(KeyError):
+        users.add(pwd.getpwnam("postern-sessions").pw_uid)
+    return frozenset(users)
