@@ -1,0 +1,106 @@
+"""User maps in a chain: which back-end has the mailbox of this name. The answer is yes, no, or not known now.
+
+The first map with a hit counts. One that cannot be asked stops the chain: an outage is never "no such user", and never
+leads to another map or to failover. Must never hold a value that names no back-end for a miss; that is for the asker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Mapping
+from functools import partial
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from appliance.routing.names import Name
+from appliance.routing.snapshot import MapView
+from appliance.routing.tables import Tables
+from appliance.terms import ABSENT, Absent, Found, Lookup, Unknown
+
+Work = Callable[[], Any]  # blocking; whoever runs the generator has it done in a thread and sends the result
+
+
+class Hit(msgspec.Struct, frozen=True):
+    """Where a map puts a name. `key`: the mailbox; `entry`: what was found of it, which may be its "@domain"."""
+
+    map: str
+    key: str
+    entry: str
+    back_end: str
+
+
+class UserMap(Protocol):
+    """One map. A map that `blocks` (a directory) is asked in a thread, the others in the loop."""
+
+    name: str
+    blocks: bool
+
+    def look(self, name: Name) -> Lookup[Hit]:
+        """Whole name, then without its tag, then its domain. Raises nothing: what fails is Unknown."""
+
+
+class SqliteMap:
+    """A map in config.db: exact address, then "@domain"."""
+
+    blocks = False
+
+    def __init__(self, view: MapView, tables: Tables) -> None:
+        self.name = view.name
+        self._fold = view.fold
+        self._tables = tables
+
+    def look(self, name: Name) -> Lookup[Hit]:
+        """See UserMap."""
+        if self._fold:
+            name = name.folded()
+        for entry in (name.whole, name.untagged, name.domain and f"@{name.domain}"):
+            if entry:
+                found = self._tables.entry(self.name, entry)
+                if isinstance(found, Found):
+                    key = name.whole if entry[0] == "@" else entry
+                    return Found(Hit(self.name, key, entry, found.value))
+                if found is not ABSENT:
+                    return found
+        return ABSENT
+
+
+class UnservedMap:
+    """A map that this release cannot ask, or that is not defined: always an outage, never a miss."""
+
+    blocks = False
+
+    def __init__(self, name: str, why: str) -> None:
+        self.name = name
+        self._answer = Unknown(f"map {name} {why}")
+
+    def look(self, name: Name) -> Lookup[Hit]:
+        """See UserMap."""
+        return self._answer
+
+
+TYPES: Final[dict[str, Callable[[MapView, Tables], UserMap]]] = {"sqlite": SqliteMap}
+
+Chain = tuple[UserMap, ...]
+
+
+def chain(names: Iterable[str], views: Mapping[str, MapView], tables: Tables) -> Chain:
+    """The maps of these names, ready to be asked."""
+    return tuple(_map(name, views.get(name), tables) for name in names)
+
+
+def walk(maps: Chain, name: Name) -> Generator[Work, Any, Lookup[Hit]]:
+    """Ask one map after the other; yields the work that blocks."""
+    for user_map in maps:
+        found: Lookup[Hit]
+        found = (yield partial(user_map.look, name)) if user_map.blocks else user_map.look(name)
+        if not isinstance(found, Absent):
+            return found
+    return ABSENT
+
+
+def _map(name: str, view: MapView | None, tables: Tables) -> UserMap:
+    if view is None:
+        return UnservedMap(name, "is not defined")
+    if view.type not in TYPES:
+        return UnservedMap(name, f"is of type {view.type}, which this release does not serve")
+    return TYPES[view.type](view, tables)
