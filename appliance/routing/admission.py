@@ -23,6 +23,7 @@ from appliance.routing.usermap import Work
 from appliance.routing.watch import Watch
 from appliance.terms import Absent, Credentials, Endpoint, Found, Limits, Peer, Refusal, Route, Service, Unknown
 from appliance.vault import Vault
+from db.accounts import Account
 
 Verdict = Route | Refusal
 Answer = Callable[[Verdict], None]
@@ -31,7 +32,6 @@ Steps = Generator[Work, Any, Route | Refused]
 
 _LOG: Final = logging.getLogger(__name__)
 _OURS_TO_MEND: Final = frozenset({Refusal.MISCONFIGURED, Refusal.TRY_LATER, Refusal.LOOP, Refusal.BACKEND_DOWN})
-_FAILOVER: Final = "failover"
 
 
 class Admission:
@@ -71,13 +71,13 @@ class Admission:
 
     def welcomed(self, peer: Peer, route: Route) -> None:
         """The log-in succeeded, at the store too."""
-        self._count(f'logins{{service="{peer.service}",outcome="ok"}}')
+        self._count(f"logins/{peer.service}/ok")
         if self.failures:
             self.failures.succeeded(self._account(route.address))
 
     def refused(self, peer: Peer, credentials: Credentials | None, refusal: Refusal, elapsed: float) -> float:
         """Count a refusal. Returns how many seconds to hold the answer; `elapsed` of them are over already."""
-        self._count(f'logins{{service="{peer.service}",outcome="{refusal}"}}')
+        self._count(f"logins/{peer.service}/{refusal}")
         if not refusal.is_failure:
             return 0.0
         account, password = "", None
@@ -109,7 +109,7 @@ class Admission:
         return ip in self.watch.view.snapshot.services[service].clear_login_from
 
     def totals(self) -> Mapping[str, float]:
-        """The counters, since the worker began."""
+        """The counters since the worker began: name and values of the labels, with slashes."""
         accounts, opened = self.accounts, self.health.opened
         return {**self.counters, "hashes": accounts.hashes, "hashes_spared": accounts.hits, "breakers_opened": opened}
 
@@ -127,7 +127,7 @@ class Admission:
         if not credentials.password.reveal():
             return Refused(Refusal.BAD_CREDENTIALS, "empty password")  # some directories take it for anonymous
         if now.snapshot.method == "backend":
-            return (yield from self._route(now, peer.service, name, credentials, ""))
+            return (yield from self._route(now, peer, name, credentials, None))
         return (yield from self._authenticated(now, peer, name, credentials))
 
     def _authenticated(self, now: View, peer: Peer, name: Name, credentials: Credentials) -> Steps:
@@ -141,24 +141,24 @@ class Admission:
         if refused is not None:
             return refused
         assert isinstance(found, Found)
-        account = found.value.address
-        if account != name.folded().whole:
-            name = Name(name.untagged, "", name.domain)
-        return (yield from self._route(now, peer.service, name, credentials, account))
+        account = found.value
+        return (yield from self._route(now, peer, decision.identified(name, account), credentials, account))
 
-    def _route(self, now: View, service: Service, name: Name, credentials: Credentials, account: str) -> Steps:
+    def _route(self, now: View, peer: Peer, name: Name, credentials: Credentials, account: Account | None) -> Steps:
         """The way to the mailbox of this name. `account`: who it is, if that was found out here."""
+        service = peer.service
         found = yield from decision.looked_up(now, service, name)
-        place = decision.placed(now, service, name, found)
+        home = place = decision.placed(now, service, name, found)
         if isinstance(place, Place):
             place = decision.serving(now, service, place)
         if isinstance(place, Refused):
             return place
+        if place is not home:
+            self._count(f"standby/{home.back_end.name}")  # type: ignore[union-attr]
         if isinstance(found, Absent):
-            self._count("failovers")
+            self._count(f"failover/{service}")
             _LOG.info("failover: %r is in no map of %s, goes to %s", name.whole, service, place.back_end.name)
-        address = place.address if not account or place.address.lower() == account else account
-        return place.back_end.route(service, address, credentials, place.source)
+        return place.back_end.route(service, decision.mailbox(place, account), credentials, place.source)
 
     def _go_on(self, steps: Steps, result: Any, answer: Answer) -> Verdict | None:
         """Run a decision until its verdict, or until it must wait for work in a thread."""
@@ -169,6 +169,7 @@ class Admission:
         if self._offload(work, lambda done: self._come_back(steps, done, answer)):
             return None
         steps.close()
+        self._count("hash_refused")
         return self._refuse(Refused(Refusal.TRY_LATER, "too much work is waiting"))
 
     def _come_back(self, steps: Steps, result: Any, answer: Answer) -> None:

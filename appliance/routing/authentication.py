@@ -81,7 +81,7 @@ class Accounts:
             self._remember(digest)
             if verified.new:
                 self._on_rehash(account.address, account.password, verified.new)
-        return None if account.state == "on" else Refused(Refusal.DISABLED, f"account is {account.state}")
+        return disabled(account)
 
     def _digest(self, account: Account, password: bytes) -> bytes:
         said = f"{account.address}\0{account.password}\0".encode()
@@ -99,6 +99,11 @@ class Accounts:
         self._right.move_to_end(digest)
         if len(self._right) > REMEMBERED:
             self._right.popitem(last=False)
+
+
+def disabled(account: Account) -> Refused | None:
+    """Whether the account may not log in, whatever the password."""
+    return None if account.state == "on" else Refused(Refusal.DISABLED, f"the account is {account.state}")
 
 
 def verify(stored: str, password: bytes) -> Verified:

@@ -20,6 +20,7 @@ from appliance.routing.snapshot import Snapshot
 from appliance.routing.tables import Tables
 from appliance.routing.usermap import Chain, Hit, Work, chain, walk
 from appliance.terms import Absent, Found, Lookup, Refusal, Service
+from db.accounts import Account
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -80,6 +81,18 @@ def placed(now: View, service: Service, name: Name, found: Lookup[Hit]) -> Place
             return Refused(Refusal.UNKNOWN_HERE, "in no map")
         return Place(now.snapshot.back_ends[failover], name.folded().whole, "failover")
     return Refused(Refusal.TRY_LATER, found.reason)
+
+
+def identified(name: Name, account: Account) -> Name:
+    """The name to look up for somebody who logs in as this account: with the tag only if the account has it."""
+    return name if name.folded().whole == account.address else Name(name.untagged, "", name.domain)
+
+
+def mailbox(place: Place, account: Account | None) -> str:
+    """Whose mailbox is opened: an account's own, whatever entry of a map led to it."""
+    if account is None or place.address.lower() == account.address:
+        return place.address
+    return account.address
 
 
 def serving(now: View, service: Service, place: Place, *, trial: bool = True) -> Place | Refused:

@@ -1,0 +1,165 @@
+"""What would happen if this address logged in now, from there: every step, who says so, how old that is.
+
+Asks the same functions as admission, in the same order, so it cannot tell another story. Must never change anything:
+it takes no trial of a back-end that is down, counts nothing, and checks no password.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from typing import Any, Final
+
+import msgspec
+
+from appliance.routing import decision
+from appliance.routing.authentication import Accounts, Refused, disabled
+from appliance.routing.bans import Bans
+from appliance.routing.decision import Place, View
+from appliance.routing.health import Health
+from appliance.routing.names import Name
+from appliance.routing.snapshot import Snapshot
+from appliance.routing.tables import Tables
+from appliance.routing.told import told
+from appliance.routing.usermap import Hit, UserMap
+from appliance.terms import Absent, Found, Lookup, Refusal, Service, Unknown
+from db import bans
+from db.accounts import Account
+
+TEMPORARY: Final = frozenset({Refusal.TRY_LATER, Refusal.BACKEND_DOWN, Refusal.BACKEND_REFUSED, Refusal.LIMIT})
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One question and its answer. `age`: seconds since the answer was true for certain (0: asked just now)."""
+
+    name: str
+    result: str
+    source: str
+    age: float
+    ms: float
+
+
+class Explanation(msgspec.Struct):
+    """The answer, with the keys of `postern route --json`. `refusal` names the reason, `told` what the client hears."""
+
+    address: str
+    service: str
+    verdict: str = "refuse"  # route | refuse | temporary
+    backend: str = ""
+    host: str = ""
+    port: int = 0
+    login: str = ""
+    steps: list[Step] = []
+    told: str = ""
+    refusal: str = ""
+
+
+def explain(
+    snapshot: Snapshot, connection: sqlite3.Connection, address: str, service: Service, client_ip: str, health: Health
+) -> Explanation:
+    """Explain a log-in. `client_ip` may be empty: then no address is banned. Raises sqlite3.Error."""
+    tables = Tables.over(connection)
+    now = decision.view(snapshot, tables, Bans(bans.all(connection)), health)
+    found = Explanation(address, str(service))
+    ending = _Asking(now, service, tables, found).ask(address, client_ip)
+    refusal = ending.refusal if isinstance(ending, Refused) else None
+    found.refusal = str(refusal or "")
+    found.verdict = "route" if refusal is None else "temporary" if refusal in TEMPORARY else "refuse"
+    found.told = told(service, refusal)
+    return found
+
+
+class _Asking:
+    """One explanation under way."""
+
+    def __init__(self, now: View, service: Service, tables: Tables, found: Explanation) -> None:
+        recorded = {of: tuple(_RecordedMap(each, self) for each in chain) for of, chain in now.chains.items()}
+        self._now = msgspec.structs.replace(now, chains=recorded)
+        self._service = service
+        self._tables = tables
+        self._found = found
+        self._began = time.perf_counter()
+
+    def note(self, name: str, result: str, source: str, age: float = 0.0) -> None:
+        """A step is over."""
+        now = time.perf_counter()
+        self._found.steps.append(Step(name, result, source, round(age, 3), round((now - self._began) * 1000, 3)))
+        self._began = now
+
+    def ask(self, typed: str, ip: str) -> Place | Refused:
+        """All questions, in the order of Admission."""
+        if ip:
+            refused = decision.banned_address(self._now, ip)
+            self.note("address", refused.why if refused else "not banned", "bans")
+            if refused:
+                return refused
+        name = decision.named(self._now, typed)
+        self.note("name", name.why if isinstance(name, Refused) else name.whole, "site")
+        if isinstance(name, Refused):
+            return name
+        account = self._account(name) if self._now.snapshot.method == "internal" else None
+        if isinstance(account, Refused):
+            return account
+        return self._place(decision.identified(name, account) if account else name, account)
+
+    def _account(self, name: Name) -> Account | Refused:
+        found = Accounts(self._tables, lambda *_: None).find(name)
+        if isinstance(found, Unknown):
+            refused: Refused | None = Refused(Refusal.TRY_LATER, found.reason)
+        elif isinstance(found, Absent):
+            refused = Refused(Refusal.UNKNOWN_HERE, "no such account")
+        else:
+            refused = disabled(found.value)
+        self.note("account", refused.why if refused else "on; its password would be checked here", "accounts")
+        return refused or found.value  # type: ignore[union-attr]
+
+    def _place(self, name: Name, account: Account | None) -> Place | Refused:
+        place = decision.placed(self._now, self._service, name, self._look(name))
+        if isinstance(place, Refused):
+            self.note("mailbox", place.why, "maps")
+            return place
+        self._found.address = decision.mailbox(place, account)
+        self.note("mailbox", f"lives on {place.back_end.name}", place.source)
+        self._lead_to(place)
+        serving = decision.serving(self._now, self._service, place, trial=False)
+        if isinstance(serving, Refused):
+            _, age = self._now.health.why(place.back_end.name, self._service)
+            self.note("back-end", serving.why, "health", age)
+            return serving
+        self._lead_to(serving)
+        self.note("back-end", f"{serving.back_end.name} serves", serving.source)
+        return serving
+
+    def _look(self, name: Name) -> Lookup[Hit]:
+        """The look-up, run here whatever blocks."""
+        steps = decision.looked_up(self._now, self._service, name)
+        result: Any = None
+        while True:
+            try:
+                result = steps.send(result)()
+            except StopIteration as end:
+                answer: Lookup[Hit] = end.value
+                return answer
+
+    def _lead_to(self, place: Place) -> None:
+        found, endpoint = self._found, place.back_end.endpoints.get(self._service)
+        found.backend, found.login = place.back_end.name, place.back_end.login.name(found.address)
+        found.host, found.port = (endpoint.host, endpoint.port) if endpoint else ("", 0)
+
+
+class _RecordedMap:
+    """A map that tells what it was asked and said."""
+
+    def __init__(self, asked: UserMap, to: _Asking) -> None:
+        self.name, self.blocks = asked.name, asked.blocks
+        self._asked, self._to = asked, to
+
+    def look(self, name: Name) -> Lookup[Hit]:
+        """See UserMap."""
+        found = self._asked.look(name)
+        if isinstance(found, Found):
+            result = f"{found.value.entry} is on {found.value.back_end}"
+        else:
+            result = "absent" if isinstance(found, Absent) else f"unknown: {found.reason}"
+        self._to.note(f"map {self.name}", result, f"map {self.name}")
+        return found
