@@ -5,6 +5,7 @@ Only for what no real server can be made to do; everything else is tested with a
 
 from __future__ import annotations
 
+import base64
 import socket
 import threading
 from collections.abc import Callable
@@ -91,6 +92,26 @@ def honest(send: Callable[[socket.socket, bytes], None] = socket.socket.sendall)
                 return
 
     return part
+
+
+def honest_login(peer: socket.socket) -> tuple[bytes, BinaryIO]:
+    """Greets and answers until somebody has logged in: the words of that log-in, and what reads on from there."""
+    peer.sendall(GREETING)
+    heard = peer.makefile("rb")
+    while line := heard.readline():
+        while line.rstrip().endswith(b"}"):
+            line = _after_literal(peer, heard, line, socket.socket.sendall)
+        tag, verb = [*line.split(), b"", b""][:2]
+        words = line
+        if verb.upper() == b"AUTHENTICATE":
+            if len(line.split()) == 3:
+                peer.sendall(b"+ \r\n")
+                line = heard.readline()
+            words = base64.b64decode(line.split()[-1])
+        peer.sendall(_answer(tag, verb.upper()))
+        if verb.upper() in (b"LOGIN", b"AUTHENTICATE"):
+            return words, heard
+    return b"", heard
 
 
 def _answer(tag: bytes, verb: bytes) -> bytes:
