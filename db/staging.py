@@ -38,6 +38,9 @@ class Conflict(NamedTuple):
     first_line: int
     first_backend: str
 
+    def __str__(self) -> str:
+        return f"{self.address} is on {self.backend} here, and on {self.first_backend} in line {self.first_line:,}"
+
 
 class Difference(NamedTuple):
     """What the staged rows are to the entries in force; `gone` are those that are not among the rows."""

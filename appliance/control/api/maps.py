@@ -29,7 +29,7 @@ class MapCreate(Request, frozen=True, tag="map create"):
     """Refused if there is one of this name. Value: {revision}."""
 
     name: str
-    values: dict[str, Any] = {}
+    values: dict[str, Any]
 
 
 class MapSet(Request, frozen=True, tag="map set"):
@@ -40,7 +40,7 @@ class MapSet(Request, frozen=True, tag="map set"):
 
 
 class MapDelete(Request, frozen=True, tag="map delete"):
-    """Refused while a service uses it, naming it; and, with entries, without `delete_data`. `map undo` brings it back."""
+    """Refused while a service uses it, naming it; and, with entries, without `delete_data`. `map undo` undoes it."""
 
     name: str
     delete_data: bool = False

@@ -1,0 +1,77 @@
+"""Generations of a map's entries as changes see them: which is in force, which can be gone back to.
+
+Must never delete rows: an entry that no generation refers to any more is dropped later, by the applier's own pace.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from typing import Final
+
+from appliance.cluster.imports import NOTHING, UNDO
+from appliance.cluster.log import Op
+from appliance.cluster.revert import revert
+from appliance.control.api import Refused
+from appliance.control.node import Node
+from db import audit, maps
+from db.audit import Record
+from db.maps import MapState
+from db.objects import Objects
+
+USERS: Final = ("imap", "pop3", "sieve", "smtp", "submission")
+
+
+def state_of(node: Node, name: str) -> MapState:
+    """The state of a map; NOTHING if nothing was ever put into it."""
+    return maps.state(node.reader(), name) or NOTHING
+
+
+def own_entries(objects: Objects, name: str) -> None:
+    """Raise Refused unless there is a map of this name, whose entries are kept here."""
+    if objects.body("map", name) is None:
+        raise Refused(f"there is no map {name} (there is: {', '.join(objects.names('map')) or 'none'})")
+    kind = objects.get("map", name)["type"]
+    if kind != "sqlite":
+        raise Refused(f"map {name} is of type {kind}: its entries are not kept here")
+
+
+def used_by(objects: Objects, name: str) -> list[str]:
+    """The services whose chain has this map."""
+    return [kind for kind in USERS if name in objects.get(kind)["map"]]
+
+
+def may_undo(state: MapState) -> bool:
+    """Whether there is a generation to go back to, still."""
+    return state.previous_until > time.time()
+
+
+def emptied(name: str, state: MapState) -> list[Op]:
+    """What goes with the removal of a map: its entries are out of force, and can be had back for 7 days."""
+    return [Op("map_state", {"map": name}, None, state.rev)] if state.rev else []
+
+
+def unremoved(node: Node, name: str) -> list[Op]:
+    """What takes back the last removal of a map, its entries included. Raises Refused when that is too long ago."""
+    mine = ({"kind": "map", "name": name}, {"map": name})
+    for record in _recent(node.reader()):
+        gone = {image["table"] for image in record.after if image["key"] in mine and image["row"] is None}
+        if "object" in gone:
+            try:
+                return [op for op in revert(node.reader(), record.revision) if op.key in mine]
+            except ValueError as error:
+                raise Refused(str(error)) from error
+    raise Refused(f"there is no map {name}, nor was one removed within 7 days")
+
+
+def _recent(reader: sqlite3.Connection) -> Iterator[Record]:
+    """Done changes of the last 7 days, newest first."""
+    before = 0
+    while page := audit.page(reader, before=before, limit=200):
+        for record in page:
+            if record.at < time.time() - UNDO:
+                return
+            if record.verdict == "done":
+                yield record
+        before = page[-1].revision
