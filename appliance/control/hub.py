@@ -102,9 +102,9 @@ class Hub:
         """The names of the connected workers."""
         return [worker.name for worker in list(self._workers) if worker.name]
 
-    def behind(self) -> int:
-        """How many workers do not serve by the newest revision yet."""
-        return len(self._behind(self.revision))
+    def laggards(self) -> list[str]:
+        """The workers that do not serve by the newest revision yet."""
+        return self._behind(self.revision)
 
     def _in_loop(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(APPLY_SECONDS + ANSWER_SECONDS + 5)

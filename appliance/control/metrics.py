@@ -26,7 +26,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from appliance.control.hub import Hub
-from appliance.control.tally import METRICS, SECONDS, Tally
+from appliance.control.tally import METRICS, SECONDS, Tally, parsed
 
 CONNECTIONS: Final = 16
 REQUEST_OCTETS: Final = 8192
@@ -55,7 +55,8 @@ class Measured(Collector):
         hub = self._hub
         yield GaugeMetricFamily("postern_generation", "Revision that the node serves by.", value=hub.revision)
         yield GaugeMetricFamily("postern_workers", "Worker processes connected.", value=len(hub.workers()))
-        yield GaugeMetricFamily("postern_workers_behind", "Workers that serve by an older revision.", hub.behind())
+        behind = len(hub.laggards())
+        yield GaugeMetricFamily("postern_workers_behind", "Workers that serve by an older revision.", value=behind)
         up = GaugeMetricFamily("postern_backend_up", "1 reachable, 0 not.", labels=("backend", "service"))
         for state in hub.states.all():
             up.add_metric((state.backend, state.service), int(state.up))
@@ -70,9 +71,9 @@ def counted(tally: Tally) -> Iterator[Metric]:
         family = GaugeMetricFamily if metric.is_gauge else CounterMetricFamily
         shown = family(f"postern_{name}", metric.help, labels=metric.labels)
         for key, value in totals.items():
-            first, *labels = key.split("/")
-            if first == name and len(labels) == len(metric.labels):
-                shown.add_metric(labels, value)
+            of, labels = parsed(key)
+            if of == name and labels.keys() == set(metric.labels):
+                shown.add_metric([labels[label] for label in metric.labels], value)
         yield shown
 
 

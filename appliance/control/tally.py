@@ -3,14 +3,16 @@
 Pure: no I/O, no clock. A worker reports totals since it began, so a lost report costs nothing; the last totals of a
 worker that died are kept, so that no counter ever goes down. Gauges die with their worker.
 
-A counter's key is its name and the values of its labels, with slashes: "logins/imap/ok".
+A counter's key is its name and labels as Prometheus writes them: `logins{service="imap",outcome="ok"}`, or `hashes`.
 """
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from appliance.messages import Outcome
@@ -28,23 +30,28 @@ class Metric(NamedTuple):
 METRICS: Final[dict[str, Metric]] = {
     "connections": Metric(("service",), "Client connections accepted."),
     "turned_away": Metric(("service", "reason"), "Client connections closed before a word: limits, no descriptors."),
-    "logins": Metric(("service", "outcome"), "Log-ins that ended: outcome is ok, or the refusal."),
-    "octets": Metric(("service", "direction"), "Octets relayed after log-in: in is from clients, out is to them."),
-    "failover": Metric(("service",), "Log-ins sent to the failover because the user is in no map."),
-    "standby": Metric(("backend",), "Log-ins sent to a standby because this back-end is down."),
-    "retries": Metric(("service",), "Connections to back-ends tried again before any verdict."),
-    "hash_refused": Metric((), "Password checks refused because their queue was full."),
     "tls_failures": Metric(("service",), "TLS handshakes with clients that failed."),
+    "logins": Metric(("service", "outcome"), "Log-ins that ended: outcome is ok, or the refusal."),
+    "failovers": Metric((), "Log-ins sent to the failover because the user is in no map."),
+    "hashes": Metric((), "Password hashes computed."),
+    "hashes_spared": Metric((), "Password checks answered from the cache of right ones."),
+    "breakers_opened": Metric((), "Back-ends that log-ins found to be down."),
+    "retries": Metric(("service",), "Connections to back-ends tried again before any verdict."),
+    "octets": Metric(("service", "direction"), "Octets relayed after log-in: in is from clients, out is to them."),
     "sessions": Metric(("service", "backend"), "Sessions that are logged in now.", is_gauge=True),
     "waiting": Metric(("service",), "Connections that are not logged in yet.", is_gauge=True),
 }
 
+_LABEL: Final = re.compile(r'(\w+)="([^"]*)"')
+
 SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
-def name_of(key: str) -> str:
-    """The metric that a counter's key belongs to."""
-    return key.partition("/")[0]
+@lru_cache(maxsize=4096)
+def parsed(key: str) -> tuple[str, dict[str, str]]:
+    """Name and labels of a counter's key."""
+    name, _, labels = key.partition("{")
+    return name, dict(_LABEL.findall(labels))
 
 
 class Tally:
@@ -63,7 +70,7 @@ class Tally:
     def gone(self, worker: object) -> None:
         """The worker died: its counters stay, its gauges go."""
         for key, value in self._live.pop(worker, {}).items():
-            metric = METRICS.get(name_of(key))
+            metric = METRICS.get(parsed(key)[0])
             if metric is not None and not metric.is_gauge:
                 self._gone[key] += value  # type: ignore[assignment]
 
@@ -75,13 +82,13 @@ class Tally:
                 sums[key] = sums.get(key, 0) + value
         return sums
 
-    def gauge(self, name: str, label: int) -> Counter[str]:
-        """The sums of a gauge by its label number `label`."""
+    def by_label(self, name: str, label: str) -> Counter[str]:
+        """The sums of one metric by one of its labels."""
         sums: Counter[str] = Counter()
         for key, value in self.totals().items():
-            parts = key.split("/")
-            if parts[0] == name and len(parts) == 1 + len(METRICS[name].labels):
-                sums[parts[1 + label]] += int(value)
+            of, labels = parsed(key)
+            if of == name and label in labels:
+                sums[labels[label]] += int(value)
         return sums
 
     def timed(self, outcomes: Iterable[Outcome]) -> None:

@@ -1,0 +1,172 @@
+"""What goes on now: asked of the workers through the hub, or said of a stopped node as far as its files know."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
+from typing import Any, BinaryIO, Final
+
+import msgspec
+
+from appliance.control.api import Done, Event, Progress, Refused, Reply, Request
+from appliance.control.api.live import LogTail, Route, SessionKick, SessionList, Status
+from appliance.control.commands import OPERATOR, VIEWER, By, Command, Node
+from appliance.control.history import Wanted, recent
+from appliance.messages import BackendState, Outcome, SessionRow
+from appliance.routing.explain import explain
+from appliance.routing.health import Health
+from appliance.routing.services import SESSIONS
+from appliance.routing.snapshot import SnapshotError, load_snapshot
+from appliance.terms import Refusal, Service
+from db import meta
+from db.connect import writer
+from db.objects import Objects
+
+SERVED: Final = frozenset({Service.IMAP})  # by this release
+OUTCOMES: Final = ("ok", "refused", *Refusal)
+HEARTBEAT: Final = 1.0  # seconds between two signs of life in a stream: a client that is gone is noticed by them
+
+
+def status(node: Node, by: By, request: Status, file: BinaryIO | None) -> Done:
+    """The node at a glance."""
+    objects, hub = node.objects(), node.hub
+    by_service: Mapping[str, int] = hub.tally.by_label("sessions", "service") if hub else Counter()
+    by_backend: Mapping[str, int] = hub.tally.by_label("sessions", "backend") if hub else Counter()
+    value = {
+        "node": node.name,
+        "version": version("postern"),
+        "state": "running" if hub else "stopped",
+        "services": [
+            {"name": str(name), "state": _service(node, objects, name), "sessions": by_service.get(name, 0)}
+            for name in Service
+        ],
+        "backends": [
+            {"name": name, **_backend(node, objects, name), "sessions": by_backend.get(name, 0)}
+            for name in objects.names("backend")
+        ],
+        "queue": {"messages": 0},
+        "cluster": {"state": "single", "nodes": 1},
+        "revision": meta.revision(node.reader()),
+        "workers": hub.workers() if hub else [],
+    }
+    return Done(value, _behind(hub.laggards() if hub else []))
+
+
+def _service(node: Node, objects: Objects, name: Service) -> str:
+    if not objects.get(name)["enabled"]:
+        return "off"
+    if name not in SERVED:
+        return "unavailable"
+    return "on" if node.hub and node.hub.workers() else "stopped"
+
+
+def _backend(node: Node, objects: Objects, name: str) -> dict[str, str]:
+    if objects.get("backend", name)["state"] == "drain":
+        return {"state": "drain", "reason": "no new sessions are sent there"}
+    known = [state for state in node.hub.states.all() if state.backend == name] if node.hub else []
+    down = [state for state in known if not state.up]
+    reason = "; ".join(_why(state) for state in down)
+    if not down:
+        return {"state": "up" if known else "unknown", "reason": reason}
+    return {"state": "down" if len(down) == len(known) else "partly", "reason": reason}
+
+
+def _why(state: BackendState) -> str:
+    return f"{state.service}: {state.reason}" if state.service else state.reason
+
+
+def sessions(node: Node, by: By, request: SessionList, file: BinaryIO | None) -> Done:
+    """All workers' sessions."""
+    if node.hub is None:
+        return Done([], "the node does not run: it has no sessions")
+    rows, missing = node.hub.sessions(request.user, request.service, request.backend, request.client)
+    return Done([_row(row) for row in rows], _missing(missing))
+
+
+def _row(row: SessionRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "user": row.user,
+        "service": row.service,
+        "from": row.client,
+        "backend": row.backend,
+        "since": row.since,
+        "in": row.octets_in,
+        "out": row.octets_out,
+        "state": row.state,
+    }
+
+
+def kick(node: Node, by: By, request: SessionKick, file: BinaryIO | None) -> Done:
+    """End sessions."""
+    if not any(msgspec.structs.astuple(request)):
+        raise Refused("say which sessions: ids, or at least one filter", 2)
+    if node.hub is None:
+        raise Refused("the node does not run: it has no sessions")
+    count, missing = node.hub.kick(request.ids, request.user, request.service, request.backend, request.client)
+    if not count:
+        raise Refused("; ".join(filter(None, ("no session matches", _missing(missing)))), 1, {"kicked": 0})
+    return Done({"kicked": count}, _missing(missing))
+
+
+def tail(node: Node, by: By, request: LogTail, file: BinaryIO | None) -> Iterator[Reply]:
+    """The past, then the present, with nothing lost or shown twice between the two."""
+    if request.outcome and request.outcome not in OUTCOMES:
+        raise Refused(f"there is no outcome {request.outcome!r} (there is: {', '.join(OUTCOMES)})", 2)
+    wanted = Wanted(request.user, request.service, request.outcome)
+    if node.hub is None:
+        yield from map(_event, _past(node, wanted, request.last))
+        yield Done(None, "the node does not run: nothing more will come" if request.follow else "")
+        return
+    with node.hub.history.follow() as follower:
+        past = node.hub.history.recent(wanted, request.last) if request.last > 0 else []
+        yield from map(_event, past)
+        seen = {(one.at, one.session) for one in past}
+        while request.follow:
+            came = [one for one in follower.take(HEARTBEAT) if wanted.has(one) and (one.at, one.session) not in seen]
+            yield from map(_event, came)
+            yield Progress("following", 0, 0)
+    yield Done()
+
+
+def _past(node: Node, wanted: Wanted, last: int) -> Sequence[Outcome]:
+    with contextlib.closing(writer(node.home.node_db)) as connection:
+        return recent(connection, wanted, last) if last > 0 else []
+
+
+def _event(one: Outcome) -> Event:
+    return Event({name: getattr(one, name) for name in Outcome.__struct_fields__})
+
+
+def route(node: Node, by: By, request: Route, file: BinaryIO | None) -> Done:
+    """What would happen now."""
+    if request.service not in SESSIONS:
+        raise Refused(f"nobody logs in at {request.service!r} (but at {', '.join(SESSIONS)})", 2)
+    connection, health = node.reader(), Health()
+    for state in node.hub.states.all() if node.hub else ():
+        health.told(state.backend, state.service, state.up, state.reason)
+    try:
+        snapshot = load_snapshot(connection, node.name, node.vault)
+    except SnapshotError as error:
+        raise Refused(str(error)) from error
+    found = explain(snapshot, connection, request.address, Service(request.service), request.client, health)
+    return Done(msgspec.to_builtins(found), "" if node.hub else "the node does not run: every back-end counts as up")
+
+
+def _missing(names: Sequence[str]) -> str:
+    return f"no answer from {', '.join(names)}" if names else ""
+
+
+def _behind(names: Sequence[str]) -> str:
+    return f"not serving by the newest configuration yet: {', '.join(names)}" if names else ""
+
+
+HANDLERS: Final[dict[type[Request], Command]] = {
+    Status: Command(status, VIEWER),
+    SessionList: Command(sessions, VIEWER),
+    SessionKick: Command(kick, OPERATOR),
+    LogTail: Command(tail, VIEWER),
+    Route: Command(route, VIEWER),
+}
