@@ -17,8 +17,6 @@ from appliance.control.api.archive import Backup, Restore
 from appliance.control.api.certificates import CertAdd
 from appliance.home import Home
 
-ROLES = ("sessions", "exchange", "webmail", "controller", "console")
-
 
 @click.command("init")
 @click.option("--node", "name", default="", metavar="NAME", help="The node's name; default: the host's short name.")
@@ -43,9 +41,9 @@ def init_command(name: str) -> None:
 
 
 @click.command("run")
-@click.argument("roles", nargs=-1, type=click.Choice(ROLES), metavar="[ROLE]...")
+@click.argument("roles", nargs=-1, metavar="[ROLE]...")
 def run_command(roles: tuple[str, ...]) -> None:
-    """Run the node in the foreground: all roles, or these (sessions exchange webmail controller console).
+    """Run the node in the foreground: all roles, or the named ones, like `sessions` and `controller`.
 
     Prints `ready` on standard error when every listener is open. SIGTERM drains and exits 0; SIGHUP reads the
     certificates again.
@@ -54,9 +52,12 @@ def run_command(roles: tuple[str, ...]) -> None:
     Example:
       postern --home /var/lib/postern run
     """
-    from appliance import supervisor
+    from appliance.supervisor import main as supervisor
+    from appliance.supervisor.roles import ROLES
 
-    raise SystemExit(supervisor.main(invocation().home, list(roles)))
+    if unknown := [role for role in roles if role not in ROLES]:
+        raise click.UsageError(f"there is no role {unknown[0]!r} (there is: {', '.join(ROLES)})")
+    raise SystemExit(supervisor.main(invocation().home, roles))
 
 
 @click.command("backup")

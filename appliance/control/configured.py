@@ -95,7 +95,7 @@ def entries_left_behind(node: Node, gone: Collection[Key]) -> list[Problem]:
 
 
 def forget_maps(node: Node, gone: Collection[Key]) -> list[Op]:
-    """What must happen to the entries of removed maps: out of use, to be undone for 7 days."""
+    """What goes with the removal of maps: their entries are out of force, and can be had back for 7 days."""
     states = maps.states(node.reader())
     names = [name for kind, name in sorted(gone) if kind == "map" and name in states]
     return [Op(table="map_state", key={"map": name}, row=None, if_rev=states[name].rev) for name in names]

@@ -116,11 +116,11 @@ def _settled(
             yield key, catalogue.SEALED + vault.seal(value) if setting.secret and value else value
 
 
-def _is_same(vault: Vault, stored: Any, value: Any) -> bool:
+def _is_same(vault: Vault, stored: Any, value: object) -> bool:
     """Whether the secret that is given is the one that is stored: sealing it again would look like a change."""
-    if stored == value or not isinstance(stored, str) or not stored.startswith(catalogue.SEALED):
-        return bool(stored == value)
-    return opened(vault, stored) == value
+    if isinstance(stored, str) and stored.startswith(catalogue.SEALED) and stored != value:
+        return opened(vault, stored) == value
+    return bool(stored == value)
 
 
 def opened(vault: Vault, stored: str) -> str:

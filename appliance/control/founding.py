@@ -134,8 +134,8 @@ def _self_signed(folder: Path, node: str) -> None:
         return
     host = _host()
     texts = x509.self_signed(host, [host, node, "localhost"], x509.now_utc())
-    _write(key, texts[1].encode(), 0o640)
-    _write(certificate, texts[0].encode(), 0o644)
+    write_file(key, texts[1].encode(), 0o640)
+    write_file(certificate, texts[0].encode(), 0o644)
 
 
 def _host_key(folder: Path) -> None:
@@ -147,16 +147,19 @@ def _host_key(folder: Path) -> None:
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
     )
-    _write(folder / "ssh_host_ed25519_key.pub", public + b"\n", 0o644)
-    _write(path, private, 0o600)
+    write_file(folder / "ssh_host_ed25519_key.pub", public + b"\n", 0o644)
+    write_file(path, private, 0o600)
 
 
-def _write(path: Path, content: bytes, mode: int) -> None:
-    """All of it on disk under its name, or nothing."""
+def write_file(path: Path, content: bytes, mode: int) -> None:
+    """All of it on disk under its name, or nothing; owned like the folder it is in. Raises OSError."""
     unfinished = path.with_name(f".{path.name}.new")
     try:
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
         with os.fdopen(descriptor, "wb") as file:
+            with contextlib.suppress(OSError):  # root may run commands on a home of the user postern
+                owner = path.parent.stat()
+                os.fchown(descriptor, owner.st_uid, owner.st_gid)
             file.write(content)
             file.flush()
             os.fsync(descriptor)

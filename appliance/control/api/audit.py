@@ -6,7 +6,7 @@ from appliance.control.api import Request
 
 
 class AuditList(Request, frozen=True, tag="audit list"):
-    """Value: [{id, revision, at, by, origin, what, verdict}], newest first, those before revision `before`."""
+    """Value: [{id, entry, at, by, origin, what, verdict}], newest first, those before revision `before`."""
 
     before: int = 0
     limit: int = 50

@@ -104,15 +104,11 @@ def _store(node: Node, by: By, what: str, name: str, values: dict[str, Any]) -> 
 
 def _row(node: Node, objects: Objects, name: str) -> dict[str, Any]:
     body = objects.get("backend", name)
-    down = [f"{found.service or 'all'}: {found.reason}" for found in _states(node, name) if not found.up]
-    health = "unknown" if not _states(node, name) else "down" if down else "up"
-    addresses = {protocol: body[protocol] for protocol in PROTOCOLS}
-    return {"name": name, **addresses, "tls": body["tls"], "state": body["state"], "health": health, "reason": "; ".join(down)}
-
-
-def _states(node: Node, name: str) -> list[Any]:
-    known = node.hub.states() if node.hub is not None else []
-    return [found for found in known if found.backend == name]
+    known = [found for found in node.hub.states.all() if found.backend == name] if node.hub is not None else []
+    down = [f"{found.service or 'all'}: {found.reason}" for found in known if not found.up]
+    health = "unknown" if not known else "down" if down else "up"
+    settings = {key: body[key] for key in (*PROTOCOLS, "tls", "state")}
+    return {"name": name, **settings, "health": health, "reason": "; ".join(down)}
 
 
 def _endpoints(node: Node, objects: Objects, name: str) -> Iterator[tuple[str, Endpoint]]:
