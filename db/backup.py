@@ -7,11 +7,15 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from db.migrate import Family, migrate, pending
+from db.migrate import Family, applied, migrate, pending
 
 
 def backup(source: sqlite3.Connection, target: Path) -> None:
-    """Copy a database, as of one moment, to a new file of mode 0600. Raises FileExistsError, OSError, sqlite3.Error."""
+    """Copy a database, as of one moment, to a new file of mode 0600.
+
+    `source` must be a connection of its own (a reader): another thread's open transaction would be copied too.
+    Raises FileExistsError, OSError, sqlite3.Error; then there is no file.
+    """
     os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     try:
         with closing(sqlite3.connect(target, isolation_level=None)) as copy:
@@ -36,7 +40,7 @@ def load(source: Path, live: sqlite3.Connection, family: Family = "config") -> N
 def _verify(copy: sqlite3.Connection, source: Path, family: Family) -> None:
     table = {"config": "map_state", "node": "self"}[family]
     try:
-        found = copy.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+        found = applied(copy) and copy.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone()
         sound = copy.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
     except sqlite3.DatabaseError as error:
         raise ValueError(f"{source} cannot be read: {error}") from error

@@ -1,4 +1,4 @@
-"""The local log's table: entries in the order of their revisions, each id once. Never edited, trimmed at its old end."""
+"""The local log's table: entries in order of their revisions, each id once. Never edited, trimmed at its old end."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _FILES = Path(__file__).parent / "migrations"
 _RECORD = "CREATE TABLE IF NOT EXISTS migration (name TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID"
 
 
-class TooNew(Exception):
+class TooNew(Exception):  # noqa: N818 - a fact, not an error of ours
     """The database was written by a later release than this one."""
 
 

@@ -21,9 +21,9 @@ def records(connection: sqlite3.Connection, before: float, chunks_before: float,
     """Delete audit records from before a moment, those of imports' chunks from before another; how many went."""
     query = (
         "DELETE FROM audit WHERE revision IN (SELECT revision FROM audit"
-        " WHERE at < ? OR (at < ? AND kind = 'rows') LIMIT ?)"
+        " WHERE at < ?2 AND (at < ?1 OR kind = 'rows') LIMIT ?3)"
     )
-    return connection.execute(query, (before, chunks_before, limit)).rowcount
+    return connection.execute(query, (before, max(before, chunks_before), limit)).rowcount
 
 
 def map_states_before(connection: sqlite3.Connection, since: float) -> Iterator[dict[str, Any]]:

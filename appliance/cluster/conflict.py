@@ -9,7 +9,7 @@ from appliance.cluster.log import Op
 from db import audit
 
 
-class Conflict(Exception):
+class Conflict(Exception):  # noqa: N818 - a fact, not an error of ours
     """An entry was based on what is no longer so. The text is for people."""
 
 

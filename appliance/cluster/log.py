@@ -21,7 +21,7 @@ MAX_ROWS: Final = 1_000
 _COMPRESSED_ABOVE: Final = 1024
 
 
-class UpgradeNeeded(Exception):
+class UpgradeNeeded(Exception):  # noqa: N818 - a fact, not an error of ours
     """The log holds what this release does not know. It must apply nothing more, and go on serving."""
 
 
@@ -84,7 +84,7 @@ class Log(Protocol):
         """Inside it, appending and applying are one transaction, where the log lives in the same database."""
 
 
-class Trimmed(Exception):
+class Trimmed(Exception):  # noqa: N818 - a fact, not an error of ours
     """The log does not go back that far any more: a snapshot is needed."""
 
 

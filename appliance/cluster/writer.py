@@ -14,7 +14,7 @@ from appliance.cluster.log import MAX_ROWS, Entry, Log, encode
 from db import meta, rows
 
 
-class Behind(Exception):
+class Behind(Exception):  # noqa: N818 - a fact, not an error of ours
     """The log ends before what was applied here: it is another log, or lost entries. Nothing may be applied from it."""
 
 
