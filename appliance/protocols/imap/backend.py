@@ -30,12 +30,11 @@ KEPT: Final = {
 OURS: Final = {
     b"PRIVACYREQUIRED": Refusal.MISCONFIGURED,
     b"SERVERBUG": Refusal.BACKEND_REFUSED,
+    b"REFERRAL": Refusal.BACKEND_REFUSED,  # RFC 2221: the map decides where a mailbox is, and nobody else
     b"AUTHORIZATIONFAILED": Refusal.NOT_PERMITTED,
 }
 # Not passed on after log-in: of no use any more, or would lead past us (UNAUTHENTICATE leaves the pipe at this store).
-HIDDEN: Final = frozenset(
-    (b"STARTTLS", b"LOGINDISABLED", b"UNAUTHENTICATE", b"MULTIPLEX", b"LOGIN-REFERRALS", b"MAILBOX-REFERRALS")
-)
+HIDDEN: Final = frozenset((b"STARTTLS", b"LOGINDISABLED", b"UNAUTHENTICATE", b"MULTIPLEX", b"MAILBOX-REFERRALS"))
 SWALLOWED: Final = (b"* CAPABILITY ", b"* ID ", b"* BYE", b"* OK [CAPABILITY ", b"* OK [REFERRAL ", b"* NO [REFERRAL ")
 
 
