@@ -39,7 +39,8 @@ class Failure(click.ClickException):
         """Write the sentence; with --json the value too, on standard output."""
         if self.value is not None and invocation().json:
             show_json(self.value)
-        click.echo(f"postern: {self.message}", err=True)
+        for line in self.message.splitlines():
+            click.echo(f"postern: {plain(line)}", err=True)
 
 
 def invocation() -> Invocation:
@@ -60,10 +61,11 @@ def ask(request: Request, file: BinaryIO | None = None, progress: bool = True) -
         with _progress_bar(progress) as show, Client.connect(invocation().home) as client:
             done = client.ask(request, file=file, progress=show)
     except Refused as refused:
-        raise Failure(refused.text, refused.status, refused.value) from refused
+        raise Failure(refused.text, refused.status, msgspec.to_builtins(refused.value)) from refused
     if done.note:
-        click.echo(f"postern: {done.note}", err=True)
-    return done
+        click.echo(f"postern: {plain(done.note)}", err=True)
+    # A node that runs answers in JSON, a handler in this process in its own types: here they become the same.
+    return Done(msgspec.to_builtins(done.value), done.note)
 
 
 def stream(request: Request) -> Iterator[Any]:
@@ -73,7 +75,7 @@ def stream(request: Request) -> Iterator[Any]:
     try:
         with Client.connect(invocation().home) as client:
             for event in client.stream(request):
-                yield event.value
+                yield msgspec.to_builtins(event.value)
     except Refused as refused:
         raise Failure(refused.text, refused.status, refused.value) from refused
 

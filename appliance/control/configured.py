@@ -6,7 +6,7 @@ Must never show a secret, nor change anything: `forget_maps` only says which row
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from appliance.cluster.log import Op
 from appliance.control.api import Refused
@@ -16,6 +16,8 @@ from appliance.control.node import Node
 from db import catalogue, maps
 from db.catalogue import Problem
 from db.objects import Objects
+
+WORDS: Final = {"backend": "back-end"}
 
 
 def shown(kind: str, body: Body) -> Body:
@@ -68,7 +70,7 @@ def existing(objects: Objects, kind: str, name: str) -> Body:
     body = objects.body(kind, name)
     if body is None:
         there = ", ".join(objects.names(kind)) or "none"
-        raise Refused(f"there is no {kind} {name!r} (there is: {there})")
+        raise Refused(f"there is no {WORDS.get(kind, kind)} {name!r} (there is: {there})")
     return body
 
 

@@ -64,12 +64,12 @@ def load(path: Path) -> Reading:
     if len(octets) > LONGEST:
         return _unreadable(f"it is longer than {LONGEST // 1024 // 1024} MiB")
     try:
-        return read(octets.decode(), lambda name: _content(path.parent / name))
+        return read(octets.decode(), lambda name: content(path.parent / name))
     except UnicodeDecodeError as error:
         return _unreadable("it is not UTF-8", octets.count(b"\n", 0, error.start) + 1)
 
 
-def read(text: str, content: Content) -> Reading:
+def read(text: str, content_of: Content) -> Reading:
     """What a TOML text says. Never raises: mistakes are in `faults`, ordered by line."""
     try:
         document = tomllib.loads(text)
@@ -78,7 +78,7 @@ def read(text: str, content: Content) -> Reading:
     except RecursionError:
         return _unreadable("its tables and arrays are nested too deep")
     reading = Reading({}, [], {}, lines_of(text))
-    _Reader(reading, content).document(document)
+    _Reader(reading, content_of).document(document)
     for problem in catalogue.check_all(reading.objects):
         if not _is_kept(reading.objects, problem):
             reading.faults.append(reading.fault(problem))
@@ -117,7 +117,8 @@ def _named(kind: Kind, item: Item) -> Body:
     return body if kind.written(kind.named_by) else {kind.named_by: item.name, **body}
 
 
-def _content(path: Path) -> str:
+def content(path: Path) -> str:
+    """The text of a file that a setting names. Raises ValueError with a sentence."""
     try:
         with path.open("rb") as file:
             octets = file.read(LONGEST_NAMED + 1)
@@ -151,9 +152,9 @@ def _not_toml(text: str, error: tomllib.TOMLDecodeError) -> Reading:
 class _Reader:
     """Walks a document once and notes objects and faults in a Reading."""
 
-    def __init__(self, reading: Reading, content: Content) -> None:
+    def __init__(self, reading: Reading, content_of: Content) -> None:
         self.reading = reading
-        self.content = content
+        self.content_of = content_of
 
     def document(self, document: Mapping[str, Any]) -> None:
         for word, value in document.items():
@@ -217,8 +218,8 @@ class _Reader:
         """Where the setting is a file, the content of the one that is named."""
         if not setting.file or not isinstance(value, str) or value in ("", KEPT):
             return value
-        content = self.content(value)
-        return content.rstrip("\r\n") if setting.secret else content
+        text = self.content_of(value)
+        return text.rstrip("\r\n") if setting.secret else text
 
     def _fault(self, place: KeyPath, key: str, text: str) -> None:
         self.reading.faults.append(Fault(line_of(self.reading.lines, place), key, text))
