@@ -259,7 +259,7 @@ def test_wrong_values_of_commands(kind: str, key: str, text: str, sentence: str)
 
 
 def test_sizes() -> None:
-    sizes = ["50 MiB", "64K", "1g", "10 B", "7", 7]
+    sizes: list[str | int] = ["50 MiB", "64K", "1g", "10 B", "7", 7]
     assert [catalogue.octets(size) for size in sizes] == [50 << 20, 65536, 1 << 30, 10, 7, 7]
 
 
