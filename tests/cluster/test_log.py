@@ -71,7 +71,7 @@ def test_ids_sort_by_time_and_are_never_the_same() -> None:
 
 def test_appending_the_same_id_again_changes_nothing(config: sqlite3.Connection) -> None:
     log = LocalLog(config)
-    assert [log.append(id, b"x") for id in ("a", "b", "a", "c")] == [1, 2, 1, 3]
+    assert [log.append(name, b"x") for name in ("a", "b", "a", "c")] == [1, 2, 1, 3]
     assert log.head() == 3
     assert list(log.follow(2)) == [(2, "b", b"x"), (3, "c", b"x")]
     assert list(log.follow(4)) == []
@@ -89,8 +89,8 @@ def test_following_reads_on_in_pages(config: sqlite3.Connection) -> None:
 
 def test_a_trimmed_log_goes_on_counting_and_says_that_it_was_trimmed(config: sqlite3.Connection) -> None:
     log = LocalLog(config)
-    for id in "abc":
-        log.append(id, b"x")
+    for name in "abc":
+        log.append(name, b"x")
     log.trim(2)
     assert [revision for revision, *_ in log.follow(3)] == [3]
     with pytest.raises(Trimmed):
