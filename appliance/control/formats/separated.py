@@ -9,34 +9,34 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator
+from itertools import count
+from operator import itemgetter
 
 import msgspec
 
 from appliance.control.formats.lines import Batch, Source, Unreadable, Wrong, blocks, text
 
-Split = Callable[[str], list[str]]
-
 
 def read_csv(source: Source, columns: tuple[str, str]) -> Iterator[Batch]:
     """Batches of a CSV file. Raises Unreadable for a header without one of the columns."""
-    return _read(source, columns, _csv_cells)
+    return _read(source, columns, ",")
 
 
 def read_tsv(source: Source, columns: tuple[str, str]) -> Iterator[Batch]:
     """Batches of a TSV file, which has no quoting. Raises Unreadable as `read_csv` does."""
-    return _read(source, columns, _tsv_cells)
+    return _read(source, columns, "\t")
 
 
 class _Layout(msgspec.Struct):
-    """Which cells of a line are ours, and how many a line has."""
+    """How many cells a line has, and how ours are picked."""
 
-    split: Split
-    width: int
-    first: int = 0
-    second: int = 1
+    delimiter: str
+    width: int = 2
+    first: Callable[[list[str]], str] = itemgetter(0)
+    second: Callable[[list[str]], str] = itemgetter(1)
 
 
-def _read(source: Source, columns: tuple[str, str], split: Split) -> Iterator[Batch]:
+def _read(source: Source, columns: tuple[str, str], delimiter: str) -> Iterator[Batch]:
     layout: _Layout | None = None
     for block in blocks(source.file):
         batch = Batch(block.done)
@@ -44,7 +44,7 @@ def _read(source: Source, columns: tuple[str, str], split: Split) -> Iterator[Ba
         if block.first == 1:
             lines[0] = lines[0].removeprefix("\ufeff")
         if layout is None and (at := next((at for at, line in enumerate(lines) if line), None)) is not None:
-            layout, is_header = _layout(lines[at], columns, split)
+            layout, is_header = _layout(lines[at], columns, delimiter)
             lines[at] = "" if is_header else lines[at]
         if layout is not None:
             _rows(lines, block.first, layout, batch)
@@ -52,40 +52,45 @@ def _read(source: Source, columns: tuple[str, str], split: Split) -> Iterator[Ba
         yield batch
 
 
-def _layout(line: str, columns: tuple[str, str], split: Split) -> tuple[_Layout, bool]:
+def _layout(line: str, columns: tuple[str, str], delimiter: str) -> tuple[_Layout, bool]:
     """Of the first line that has something; and whether it is a header."""
     try:
-        names = [cell.strip().lower() for cell in split(line)]
+        names = [cell.strip().lower() for cell in _cells(line, delimiter)]
     except csv.Error:
         names = [""]  # told as a wrong line when it is read as one
-    if names[0] not in columns[:1] and not (names[0] == columns[1] and columns[0] in names):
-        return _Layout(split, width=2), False
+    if names[0] != columns[0] and not (names[0] == columns[1] and columns[0] in names):
+        return _Layout(delimiter), False
     missing = [column for column in columns if names.count(column) != 1]
     if missing:
         raise Unreadable(f"its header must name the column {missing[0]} once: {', '.join(names)}")
-    return _Layout(split, len(names), names.index(columns[0]), names.index(columns[1])), True
+    first, second = (itemgetter(names.index(column)) for column in columns)
+    return _Layout(delimiter, len(names), first, second), True
 
 
 def _rows(lines: list[str], start: int, layout: _Layout, batch: Batch) -> None:
-    split, width, first, second = layout.split, layout.width, layout.first, layout.second
-    add = batch.rows.append
+    if '"' not in "".join(lines):
+        cells = [line.split(layout.delimiter) for line in lines]
+        if set(map(len, cells)) == {layout.width}:  # nearly every block of nearly every file
+            batch.rows = list(zip(count(start), map(layout.first, cells), map(layout.second, cells)))
+            return
     for number, line in enumerate(lines, start):
-        if not line:
-            continue
-        try:
-            cells = split(line)
-        except csv.Error:
-            batch.wrong.append(Wrong(number, "a quoted cell does not end, or goes on after its quote"))
-            continue
-        if len(cells) == width:
-            add((number, cells[first], cells[second]))
-        else:
-            batch.wrong.append(Wrong(number, f"has {len(cells)} columns, not {width}"))
+        if line:
+            _row(line, number, layout, batch)
 
 
-def _csv_cells(line: str) -> list[str]:
-    return line.split(",") if '"' not in line else next(csv.reader([line], strict=True))
+def _row(line: str, number: int, layout: _Layout, batch: Batch) -> None:
+    try:
+        cells = _cells(line, layout.delimiter)
+    except csv.Error:
+        batch.wrong.append(Wrong(number, "a quoted cell does not end, or goes on after its quote"))
+        return
+    if len(cells) == layout.width:
+        batch.rows.append((number, layout.first(cells), layout.second(cells)))
+    else:
+        batch.wrong.append(Wrong(number, f"has {len(cells)} columns, not {layout.width}"))
 
 
-def _tsv_cells(line: str) -> list[str]:
-    return line.split("\t")
+def _cells(line: str, delimiter: str) -> list[str]:
+    if delimiter == "\t" or '"' not in line:
+        return line.split(delimiter)
+    return next(csv.reader([line], strict=True))
