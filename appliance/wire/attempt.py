@@ -1,0 +1,64 @@
+"""One log-in attempt, kept for the log: who, where to, how long each phase took.
+
+Must never outlive the attempt: it holds the credentials.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from appliance.messages import Outcome
+from appliance.terms import Credentials, Peer, Refusal, Route
+
+
+class Attempt:
+    """From the client's command to the answer, tries at several stores included."""
+
+    __slots__ = ("admission", "began", "credentials", "dial", "login_by", "mark", "peer", "route", "trouble")
+
+    def __init__(self, peer: Peer, credentials: Credentials | None) -> None:
+        self.peer = peer
+        self.credentials = credentials
+        self.route: Route | None = None
+        self.trouble = ""  # what the wire knows of a failure, for the log
+        self.login_by = 0.0  # when the stores' time is used up; 0: none was dialled
+        self.began = self.mark = monotonic()
+        self.admission = 0.0
+        self.dial = 0.0
+
+    def admitted(self) -> None:
+        """The verdict came."""
+        now = monotonic()
+        self.admission += now - self.mark
+        self.mark = now
+
+    def dialled(self) -> None:
+        """The connection stands, or cannot."""
+        now = monotonic()
+        self.dial += now - self.mark
+        self.mark = now
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds so far."""
+        return monotonic() - self.began
+
+    def outcome(self, session: str, epoch: float, refusal: Refusal | None = None, why: str = "") -> Outcome:
+        """What became of it."""
+        now = monotonic()
+        route, credentials, total = self.route, self.credentials, now - self.began
+        there = now - self.mark if route is not None and refusal is None else 0.0
+        if self.trouble:
+            why = f"{why}: {self.trouble}" if why else self.trouble
+        return Outcome(
+            at=epoch + now,
+            session=session,
+            service=self.peer.service,
+            user=route.address if route is not None else credentials.name if credentials is not None else "",
+            client=self.peer.ip,
+            backend=route.endpoint.backend if route is not None else "",
+            source=route.source if route is not None else "",
+            refusal=refusal or "",
+            why=why,
+            ms=[round(1000 * phase, 3) for phase in (self.admission, self.dial, there, total)],
+        )

@@ -1,0 +1,183 @@
+"""Connects to a back-end: its addresses in turn, without blocking, with a PROXY header where it wants one.
+
+Where the server speaks first and nothing is to be sent before, its greeting is what tells that the connection
+stands: no event is spent on it. TLS is the session's (tlspipe.py); the contexts for it are made here.
+Must never try again what failed, and never wait longer than it was given.
+"""
+
+from __future__ import annotations
+
+import errno
+import hmac
+import os
+import socket
+import ssl
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Final
+
+from appliance.terms import Endpoint
+from appliance.wire.loop import IN, OUT, READING, Loop
+from appliance.wire.resolve import Address, Found, Resolver
+from appliance.wire.sockets import is_connected, pending_error
+from appliance.wire.tlspipe import TlsPipe
+
+EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
+_GOING: Final = frozenset({0, errno.EINPROGRESS})
+_PROXY_V2: Final = b"\r\n\r\n\x00\r\nQUIT\n\x21"  # signature, version 2, command PROXY
+_TYPE: Final = socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+
+
+class Failed(Exception):  # noqa: N818 - told, not raised
+    """Why there is no connection. `ours`: it is this node that has no descriptors left."""
+
+    def __init__(self, why: str, ours: bool = False) -> None:
+        super().__init__(why)
+        self.why = why
+        self.ours = ours
+
+
+Done = Callable[[int | Failed], None]  # a connected descriptor, watched for READING with our handler still
+
+
+class Dialling:
+    """One attempt, of `seconds` for all addresses. Whoever keeps the time calls `overdue` after `deadline`."""
+
+    __slots__ = ("_addresses", "_done", "_fd", "_header", "_loop", "_patient", "_until", "_why", "deadline")
+
+    def __init__(self, loop: Loop, done: Done, *, header: bytes, patient: bool, seconds: float) -> None:
+        self._loop = loop
+        self._done: Done | None = done
+        self._header = header  # to be sent first
+        self._patient = patient  # the server speaks first: wait for that
+        self._addresses: list[Address] = []
+        self._fd = -1
+        self._why = "it has no address"
+        self._until = self.deadline = loop.now + seconds
+
+    def begin(self, resolver: Resolver, host: str, port: int) -> None:
+        """Look the host up and connect."""
+        known = resolver.known(host, port)
+        if known is not None:
+            self._found(known)
+        else:
+            resolver.ask(host, port, self._found)
+
+    def cancel(self) -> None:
+        """Give up, silently."""
+        self._done = None
+        self._drop()
+
+    def overdue(self) -> None:
+        """The time given is over."""
+        if self._patient and self._fd >= 0 and is_connected(self._fd):
+            self._finish(self._fd)  # it is connected and keeps silent: that is for the conversation to judge
+        else:
+            self._why = "no connection in time"
+            self._drop()
+            self._next()
+
+    abandon = cancel
+
+    def _found(self, found: Found) -> None:
+        if self._done is None:
+            return
+        if isinstance(found, str):
+            self._finish(Failed(found))
+        else:
+            self._addresses = list(reversed(found))
+            self._next()
+
+    def _next(self) -> None:
+        """Connect to the next address that can be tried."""
+        while self._addresses:
+            self.deadline = self._loop.now + (self._until - self._loop.now) / len(self._addresses)
+            family, address = self._addresses.pop()
+            try:
+                connection = socket.SocketType(family, _TYPE)
+            except OSError as error:
+                self._finish(Failed(os.strerror(error.errno or 0), error.errno in EXHAUSTED))
+                return
+            code = connection.connect_ex(address)
+            self._fd = connection.detach()
+            if code in _GOING:
+                self._loop.watch(self._fd, READING if self._patient else READING | OUT, self._ready)
+                return
+            self._why = os.strerror(code)
+            self._drop()
+        self._finish(Failed(self._why))
+
+    def _ready(self, events: int) -> None:
+        if events != IN:
+            code = pending_error(self._fd)
+            if code:
+                self._why = os.strerror(code)
+                self._drop()
+                self._next()
+                return
+        if not self._patient:
+            if self._header:
+                os.write(self._fd, self._header)  # a new connection takes these few octets at once
+            self._loop.change(self._fd, READING)
+        self._finish(self._fd)
+
+    def _finish(self, result: int | Failed) -> None:
+        done, self._done, self._fd = self._done, None, -1
+        if done is not None:
+            done(result)
+
+    def _drop(self) -> None:
+        if self._fd >= 0:
+            self._loop.discard(self._fd)
+            self._fd = -1
+
+
+def proxy_header(client: tuple[str, int], own: tuple[str, int]) -> bytes:
+    """The PROXY protocol header, version 2, that says who the client is (HAProxy's proxy-protocol.txt, 2.2)."""
+    family = socket.AF_INET6 if ":" in client[0] or ":" in own[0] else socket.AF_INET
+    addresses = _packed(family, client[0]) + _packed(family, own[0])
+    ports = client[1].to_bytes(2, "big") + own[1].to_bytes(2, "big")
+    kind = b"\x11" if family == socket.AF_INET else b"\x21"  # TCP over IPv4 or IPv6
+    return _PROXY_V2 + kind + len(addresses + ports).to_bytes(2, "big") + addresses + ports
+
+
+def _packed(family: int, ip: str) -> bytes:
+    if family == socket.AF_INET6 and ":" not in ip:
+        ip = "::ffff:" + ip
+    return socket.inet_pton(family, ip.partition("%")[0])
+
+
+class ClientContexts:
+    """The TLS contexts towards back-ends, made once for each way of verifying."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[str, bool], ssl.SSLContext] = {}
+
+    def pipe(self, endpoint: Endpoint) -> TlsPipe:
+        """A connection about to shake hands. Raises ssl.SSLError if the endpoint's CA is no certificate."""
+        key = (endpoint.tls_ca, bool(endpoint.tls_pin))
+        context = self._made.get(key)
+        if context is None:
+            context = self._made[key] = _client_context(*key)
+        return TlsPipe(context, server=False, name=endpoint.tls_name or endpoint.host)
+
+
+def _client_context(ca: str, pinned: bool) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if pinned:  # the pin is the whole of the verification
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    elif ca:
+        context.load_verify_locations(cadata=ca)
+    else:
+        context.load_default_certs()
+    return context
+
+
+def pin_holds(pipe: TlsPipe, endpoint: Endpoint) -> bool:
+    """Whether the peer showed the pinned certificate; true without a pin."""
+    if not endpoint.tls_pin:
+        return True
+    shown = pipe.engine.getpeercert(binary_form=True) or b""
+    return hmac.compare_digest(sha256(shown).digest(), endpoint.tls_pin)

@@ -1,0 +1,216 @@
+"""One direction of a session after log-in. Knows no protocol.
+
+Small pieces are copied one by one, bulk goes through one buffer that all sessions share, and more than that in the
+kernel (splice.py); with TLS: tlsflow.py. What the other side does not take is kept, and this side is not read
+meanwhile. The end of one direction is passed on while the other goes on (half-close).
+Must never hold a buffer while idle, and never lose, double or reorder an octet.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from appliance.wire.loop import IN, OUT, READING, Loop
+from appliance.wire.sockets import end_sending
+
+if TYPE_CHECKING:
+    from appliance.wire.leg import Leg
+    from appliance.wire.relay import Relay
+
+SMALL: Final = 16384  # octets of a small piece, at most
+BULK: Final = 256 * 1024
+LARGE: Final = 65536  # a read of so many, or more, means that much more is to come
+GRACE: Final = 60.0  # seconds of silence after which a session ends of which one direction has ended
+
+buffer: Final = bytearray(BULK)  # one for all: what is read is passed on, or copied, before the next event
+view: Final = memoryview(buffer)
+read = os.read
+readv = os.readv
+write = os.write
+
+
+class Flow:
+    """One direction: what is read from `fd` is written to `to`. `twin` is the other."""
+
+    __slots__ = ("blocked", "ended", "fd", "kept", "loop", "octets", "reading", "relay", "sending", "to", "twin")
+
+    twin: Flow
+
+    def __init__(self, relay: Relay, loop: Loop, source: Leg, to: int) -> None:
+        self.relay = relay
+        self.loop = loop
+        self.fd = source.fd
+        self.to = to
+        self.octets = 0
+        self.kept: bytes | memoryview = b""  # read, and not yet taken by the other side
+        self.blocked = False  # something is kept
+        self.ended = source.ended  # nothing more will be read
+        self.reading = bool(source.mask & READING)
+        self.sending = bool(source.mask & OUT)  # whether the twin waits for room in `fd`
+
+    # --- the usual: small pieces, copied ---
+
+    def ready(self, events: int) -> None:
+        """The descriptor has something to read."""
+        if events != IN:
+            self.unusual(events)
+            return
+        try:
+            data = read(self.fd, SMALL)
+        except OSError as error:
+            self.unreadable(error)
+            return
+        try:
+            sent = write(self.to, data)
+        except OSError as error:
+            sent = self.unwritable(error)
+        size = len(data)
+        self.octets += size
+        if sent != size:
+            self.keep(data[sent:])
+        elif size == SMALL:
+            self.loop.handlers[self.fd] = self.bulk
+
+    def bulk(self, events: int) -> None:
+        """As `ready`, through the large buffer, while there is much."""
+        if events & ~READING:
+            self.unusual(events)
+            return
+        try:
+            size = readv(self.fd, (buffer,))
+        except OSError as error:
+            self.unreadable(error)
+            return
+        if not size:
+            self.end()
+            return
+        try:
+            sent = write(self.to, view[:size])
+        except OSError as error:
+            sent = self.unwritable(error)
+        self.octets += size
+        if sent != size:
+            self.keep(bytes(view[sent:size]))
+        elif size >= LARGE:
+            self.larger()
+        elif size < SMALL:
+            self.loop.handlers[self.fd] = self.ready
+
+    def larger(self) -> None:
+        """So much came that a better way may be worth it."""
+
+    # --- what may happen besides ---
+
+    def unusual(self, events: int) -> None:
+        """Room in a full descriptor, an end, an error."""
+        if self.sending:
+            self.twin.flush()  # an error shows here, too
+        if events & ~OUT and self.reading:
+            self.drain()
+
+    def drain(self) -> None:
+        """Read on until there is nothing more, the end, or no room."""
+        for _ in range(4):  # then it is the others' turn
+            before = self.octets
+            if not self.reading or self.relay.over:
+                break
+            self.bulk(IN)
+            if self.octets == before:
+                break
+
+    def unreadable(self, error: OSError) -> None:
+        """Reading failed."""
+        if not isinstance(error, BlockingIOError):
+            self.relay.close()
+
+    def unwritable(self, error: OSError) -> int:
+        """Writing failed: returns that nothing was sent."""
+        if not isinstance(error, BlockingIOError):
+            self.relay.close()
+        return 0
+
+    # --- back-pressure ---
+
+    def keep(self, data: bytes | memoryview) -> None:
+        """The other side is full: keep this, and read no more until it is gone."""
+        if self.relay.over:
+            return
+        self.kept = data
+        self.blocked = True
+        self.interest(reading=False, sending=self.sending)
+        self.twin.interest(reading=self.twin.reading, sending=True)
+
+    def flush(self) -> None:
+        """There is room again."""
+        if self.kept:
+            try:
+                self.kept = self.kept[write(self.to, self.kept) :]
+            except OSError as error:
+                self.unwritable(error)
+        if not self.kept and not self.relay.over:
+            self.emptied()
+
+    def emptied(self) -> None:
+        """All that was kept is gone: read on, or pass on the end."""
+        self.blocked = False
+        self.twin.interest(reading=self.twin.reading, sending=False)
+        if self.ended:
+            self.pass_on_the_end()
+        else:
+            self.interest(reading=True, sending=self.sending)
+
+    def interest(self, *, reading: bool, sending: bool) -> None:
+        """What our descriptor is watched for: to read it, and for the twin to write to it."""
+        if reading == self.reading and sending == self.sending:
+            return
+        before = self.reading or self.sending
+        self.reading, self.sending = reading, sending
+        mask = (READING if reading else 0) | (OUT if sending else 0)
+        if not mask:
+            self.loop.suspend(self.fd)  # a hang-up would be told again and again
+        elif before:
+            self.loop.change(self.fd, mask)
+        else:
+            self.loop.resume(self.fd, mask)
+
+    # --- the beginning and the end ---
+
+    def start(self, pending: bytes, first: bytes) -> None:
+        """Send what was still to be sent, then what was read before the hand-over; then go on."""
+        self.octets = len(first)
+        self.kept = pending + self.outgoing(first)
+        self.flush()
+        if self.kept:
+            self.keep(self.kept)
+
+    def add(self, data: bytes) -> None:
+        """Send this, as it is, behind what is kept."""
+        self.kept = bytes(self.kept) + data
+        if not self.blocked:
+            self.flush()
+            if self.kept:
+                self.keep(self.kept)
+
+    def release(self) -> None:
+        """Give back what was lent; the session is over."""
+
+    def outgoing(self, data: bytes) -> bytes:
+        """What is written for `data`."""
+        return data
+
+    def end(self) -> None:
+        """The source has said all."""
+        self.ended = True
+        self.interest(reading=False, sending=self.sending)
+        if not self.blocked:
+            self.pass_on_the_end()
+
+    def pass_on_the_end(self) -> None:
+        """All that was read has been written."""
+        twin = self.twin
+        if twin.ended and not twin.blocked:
+            self.relay.close()
+        else:
+            self.relay.limit = GRACE
+            end_sending(self.to)

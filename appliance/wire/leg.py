@@ -1,0 +1,85 @@
+"""One side of a session while it is talked with: its descriptor, TLS, and the octets on their way.
+
+Must never take more than AHEAD octets that nobody waits for, and knows nothing of conversations.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from appliance.wire.loop import OUT, READING, Loop
+from appliance.wire.tlspipe import TlsPipe
+
+CHUNK: Final = 16384  # octets taken at once
+AHEAD: Final = 16384  # octets kept for later before the peer is made to wait
+
+_read = os.read
+_write = os.write
+
+
+class Leg:
+    """`inbox`: plaintext not yet consumed. `ended`: nothing more will come. `broken`: nothing can be sent either."""
+
+    __slots__ = ("broken", "ended", "fd", "inbox", "loop", "mask", "outbox", "tls")
+
+    def __init__(self, loop: Loop, fd: int) -> None:
+        self.loop = loop
+        self.fd = fd
+        self.inbox = b""
+        self.outbox = b""
+        self.ended = False
+        self.broken = False
+        self.mask = READING
+        self.tls: TlsPipe | None = None
+
+    def take(self) -> bytes:
+        """What can be read now, as it came (not decrypted). Empty at the end, which sets `ended`."""
+        try:
+            data = _read(self.fd, CHUNK)
+        except BlockingIOError:
+            return b""
+        except OSError:
+            self.broken = True
+            data = b""
+        if not data:
+            self.end()
+        return data
+
+    def end(self) -> None:
+        """Nothing more is read from this side."""
+        self.ended = True
+        self.interest(reading=False)
+
+    def flush(self) -> None:
+        """Send what is due, as far as it goes."""
+        if self.tls is not None and self.tls.owed:
+            self.outbox += self.tls.take_owed()
+        if self.outbox:
+            try:
+                self.outbox = self.outbox[_write(self.fd, self.outbox) :]
+            except BlockingIOError:
+                pass
+            except OSError:
+                self.broken = True
+                self.outbox = b""
+        if self.outbox or self.mask & OUT:
+            self.interest(reading=bool(self.mask & READING))
+
+    def queue(self, data: bytes) -> None:
+        """Send `data`, encrypted if TLS is on, at the next flush."""
+        if not self.broken:
+            self.outbox += data if self.tls is None else self.tls.sealed(data)
+
+    def interest(self, *, reading: bool) -> None:
+        """Be told what is to be read, or not; and of room, while something waits to be sent."""
+        mask = (READING if reading and not self.ended else 0) | (OUT if self.outbox else 0)
+        if mask == self.mask:
+            return
+        if not mask:
+            self.loop.suspend(self.fd)  # a hang-up would be told again and again
+        elif not self.mask:
+            self.loop.resume(self.fd, mask)
+        else:
+            self.loop.change(self.fd, mask)
+        self.mask = mask

@@ -1,0 +1,85 @@
+"""A listening socket of a worker: accepts, and stops accepting for a moment when the node has no descriptors left.
+
+Must never spin on a connection that cannot be accepted: it waits in the kernel's queue meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from appliance.messages import ListenerSpec
+from appliance.terms import Service
+from appliance.wire.dial import EXHAUSTED
+from appliance.wire.loop import IN, Loop
+from appliance.wire.sockets import plain_ip
+
+log = logging.getLogger(__name__)
+
+BURST: Final = 16  # connections accepted in one go
+PAUSE: Final = 0.25  # seconds without accepting, when there are no descriptors
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the configuration says of a listener."""
+
+    service: Service
+    tls: bool  # from the first octet
+    starttls: bool
+    may_log_in_clear: Callable[[str], bool]  # without TLS, from this IP address
+
+
+Welcome = Callable[[Policy, int, str, int], None]  # a client's descriptor, address and port
+
+
+class Listener:
+    """One share of a listening address."""
+
+    def __init__(self, loop: Loop, spec: ListenerSpec, policy: Policy, fd: int, welcome: Welcome) -> None:
+        self.loop = loop
+        self.spec = spec
+        self.policy = policy
+        self.exhausted: Callable[[], object] = lambda: None  # asked to free descriptors
+        self._socket = socket.socket(fileno=fd)
+        self._socket.setblocking(False)
+        for level, option in ((socket.IPPROTO_TCP, socket.TCP_NODELAY), (socket.SOL_SOCKET, socket.SO_KEEPALIVE)):
+            self._socket.setsockopt(level, option, 1)  # connections inherit them
+        self._accept = self._socket._accept  # type: ignore[attr-defined]  # a number, instead of a socket object
+        self._welcome = welcome
+        self._fd = fd
+        loop.watch(fd, IN, self.ready)
+
+    def ready(self, _events: int) -> None:
+        """Somebody connected."""
+        for _ in range(BURST):
+            try:
+                fd, address = self._accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in EXHAUSTED:
+                    self._pause(error)
+                    return
+                continue  # that client is gone already (accept(2), "Error handling")
+            ip = address[0]
+            self._welcome(self.policy, fd, plain_ip(ip) if ":" in ip else ip, address[1])
+
+    def _pause(self, error: OSError) -> None:
+        log.warning("cannot accept on %s for now: %s", self.spec.address, error.strerror)
+        self.exhausted()
+        self.loop.change(self._fd, 0)
+        self.loop.after(PAUSE, self._go_on)
+
+    def _go_on(self) -> None:
+        if self._fd >= 0:
+            self.loop.change(self._fd, IN)
+
+    def close(self) -> None:
+        """Give this share up. Other processes may hold the same socket, so the set must be told, too."""
+        self.loop.forget(self._fd)
+        self._socket.close()
+        self._fd = -1

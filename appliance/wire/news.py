@@ -1,0 +1,162 @@
+"""A worker's end of HOME/run/news.sock: what happened goes to the controller, its news come back.
+
+The controller may be away: the link is tried again each second, and log-ins go on. Must never block: outcomes that
+the controller does not read are dropped, and counted.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from appliance import packets
+from appliance.messages import (
+    PACKET,
+    Counters,
+    FailuresSeen,
+    FromController,
+    Message,
+    Outcome,
+    Outcomes,
+    SessionRow,
+    Sessions,
+    WorkerHello,
+    decode_from_controller,
+    encode,
+)
+from appliance.wire.loop import ERR, HUP, IN, READING, Loop
+
+log = logging.getLogger(__name__)
+
+TICK: Final = 0.1  # seconds between two lots of outcomes
+LOT: Final = 100  # outcomes, or sessions, in a packet: few enough to fit it in all likelihood
+KEPT_MOST: Final = 10_000  # outcomes that wait for a controller that is away
+
+
+class News:
+    """The link to the controller. `hear` gets each message; `counters` is asked each second."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        path: Path,
+        hello: WorkerHello,
+        hear: Callable[[FromController], None],
+        counters: Callable[[], dict[str, float]],
+    ) -> None:
+        self.dropped = 0  # outcomes
+        self._loop = loop
+        self._path = path
+        self._hello = hello
+        self._hear = hear
+        self._counters = counters
+        self._link: socket.socket | None = None
+        self._outcomes: list[Outcome] = []
+        self._failures: dict[str, int] = {}
+        self._ticking = False
+        loop.each_second.append(self._second)
+        self._connect()
+
+    # --- what happened here ---
+
+    def happened(self, outcome: Outcome) -> None:
+        """Tell of a log-in, within a tick."""
+        if len(self._outcomes) >= KEPT_MOST:
+            self.dropped += 1
+            return
+        self._outcomes.append(outcome)
+        self._soon()
+
+    def failed(self, key: str, count: int = 1) -> None:
+        """Tell of failed guesses for an address or account."""
+        self._failures[key] = self._failures.get(key, 0) + count
+        self._soon()
+
+    def send(self, message: Message) -> bool:
+        """Send one message now. False if the controller is away, or does not read."""
+        if self._link is None:
+            return False
+        try:
+            self._link.send(encode(message), socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            self._lost()
+            return False
+        return True
+
+    def answer_sessions(self, request: int, rows: Iterable[SessionRow]) -> None:
+        """The sessions asked for, in as many packets as it takes."""
+        lots = list(_lots(list(rows))) or [[]]
+        for at, lot in enumerate(lots, 1):
+            self.send(Sessions(request, lot, more=at < len(lots)))
+
+    def flush(self) -> None:
+        """Send what waits, as far as the controller reads."""
+        self._ticking = False
+        while self._outcomes and self._link is not None:
+            lot = self._outcomes[:LOT]
+            if not self.send(Outcomes(lot)):
+                self._soon()
+                return
+            del self._outcomes[:LOT]
+        if self._failures and self.send(FailuresSeen(self._failures)):
+            self._failures = {}
+
+    def _soon(self) -> None:
+        if not self._ticking and self._link is not None:
+            self._ticking = True
+            self._loop.after(TICK, self.flush)
+
+    # --- the link ---
+
+    def _second(self) -> None:
+        if self._link is None:
+            self._connect()
+        if self._link is not None:
+            self.send(Counters(self._counters()))
+            self.flush()
+
+    def _connect(self) -> None:
+        try:
+            self._link = packets.connect(self._path)
+        except OSError:
+            return  # the next second, again
+        self._loop.watch(self._link.fileno(), READING, self._ready)
+        self.send(self._hello)
+
+    def _ready(self, events: int) -> None:
+        assert self._link is not None
+        received = packets.receive(self._link) if events & IN else (b"", [])
+        if received is None:
+            return
+        packet, _ = received
+        if not packet or events & (HUP | ERR):
+            self._lost()
+            return
+        try:
+            message = decode_from_controller(packet)
+        except msgspec.DecodeError:
+            return  # of a newer release: not for us
+        self._hear(message)
+
+    def _lost(self) -> None:
+        link, self._link = self._link, None
+        if link is not None:
+            self._loop.discard(link.detach())
+
+
+def _lots(rows: list[SessionRow]) -> Iterable[list[SessionRow]]:
+    """Parts that fit a packet: a row's texts are bounded by what may be typed before log-in."""
+    at = 0
+    while at < len(rows):
+        size = LOT
+        while size > 1 and len(encode(Sessions(0, rows[at : at + size]))) > PACKET - 64:
+            size //= 2
+        yield rows[at : at + size]
+        at += size

@@ -1,0 +1,140 @@
+"""A session after log-in: two flows, what `session list` shows of it, and how it ends.
+
+All else of the log-in is gone: generator, buffers, credentials. Must never keep a timer: who is idle is found by
+looking at the counts now and then.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import Final
+
+from appliance.messages import Outcome, SessionRow
+from appliance.wire.flow import Flow
+from appliance.wire.leg import Leg
+from appliance.wire.shared import Shared
+from appliance.wire.splice import SpliceFlow
+from appliance.wire.tlsflow import TlsFlow
+from appliance.wire.tlspipe import TlsPipe
+
+NO_LIMIT: Final = 0.0
+
+
+class Relay:
+    """Both directions of one session. `limit`: seconds of silence it may last, 0 for that of the configuration."""
+
+    __slots__ = (
+        "backend",
+        "backend_tls",
+        "client",
+        "client_tls",
+        "down",
+        "farewell",
+        "id",
+        "limit",
+        "moved",
+        "over",
+        "quiet_since",
+        "service",
+        "shared",
+        "since",
+        "up",
+        "user",
+    )
+
+    def __init__(self, shared: Shared, outcome: Outcome, farewell: bytes, client: Leg, backend: Leg) -> None:
+        self.shared = shared
+        self.id = outcome.session
+        self.user = outcome.user
+        self.service = outcome.service
+        self.client = outcome.client
+        self.backend = outcome.backend
+        self.since = outcome.at
+        self.farewell = farewell
+        self.over = False
+        self.limit = NO_LIMIT
+        self.moved = 0
+        self.quiet_since = shared.loop.now
+        self.client_tls = client.tls
+        self.backend_tls = backend.tls
+        self.up = self._flow(client, backend)
+        self.down = self._flow(backend, client)
+        self.up.twin, self.down.twin = self.down, self.up
+
+    def _flow(self, source: Leg, sink: Leg) -> Flow:
+        if self.client_tls is None and self.backend_tls is None:
+            return SpliceFlow(self, self.shared.loop, source, sink.fd)
+        return TlsFlow(self, self.shared.loop, source, sink.fd, source.tls, sink.tls)
+
+    def check_idle(self, now: float, idle_seconds: float) -> None:
+        """End the session if it has been silent for too long."""
+        moved = self.up.octets + self.down.octets
+        if moved != self.moved:
+            self.moved, self.quiet_since = moved, now
+        elif now - self.quiet_since > (self.limit or idle_seconds):
+            self.kick()
+
+    def row(self) -> SessionRow:
+        """For `session list`."""
+        return SessionRow(
+            self.id,
+            self.user,
+            self.service,
+            self.client,
+            self.backend,
+            self.since,
+            self.up.octets,
+            self.down.octets,
+            "relaying" if not self.limit else "relaying, one side has ended",
+        )
+
+    def kick(self) -> None:
+        """Tell the client farewell, as far as it reads, and close."""
+        if self.over:
+            return
+        if not self.down.blocked:
+            with suppress(OSError):
+                os.write(self.up.fd, self.down.outgoing(self.farewell))
+        self.close()
+
+    def close(self) -> None:
+        """End it."""
+        if self.over:
+            return
+        self.over = True
+        shared, up, down = self.shared, self.up, self.down
+        del shared.relays[self.id]
+        for tls, flow in ((self.client_tls, up), (self.backend_tls, down)):
+            if tls is not None and not flow.twin.blocked:
+                _say_goodbye(tls, flow.fd)
+        for flow in (up, down):
+            flow.release()
+            shared.loop.discard(flow.fd)
+            flow.kept = b""
+        octets = shared.totals
+        octets[f"octets/{self.service}/in"] += up.octets
+        octets[f"octets/{self.service}/out"] += down.octets
+        del up.twin, down.twin  # no cycle is left for the collector
+        self.client_tls = self.backend_tls = None
+
+    abandon = close
+
+
+def _say_goodbye(tls: TlsPipe, fd: int) -> None:
+    """close_notify (RFC 8446 6.1), if it can be had at once."""
+    with suppress(OSError):
+        os.write(fd, tls.farewell())
+
+
+def begin(shared: Shared, outcome: Outcome, farewell: bytes, client: Leg, backend: Leg) -> None:
+    """From here on the two sides are a pipe. What was read but not consumed goes first, once and in order."""
+    relay = Relay(shared, outcome, farewell, client, backend)
+    shared.relays[relay.id] = relay
+    up, down = relay.up, relay.down
+    shared.loop.handlers[up.fd] = up.ready
+    shared.loop.handlers[down.fd] = down.ready
+    for flow, sink, source in ((down, client, backend), (up, backend, client)):
+        if not relay.over:
+            owed = sink.tls.take_owed() if sink.tls is not None else b""
+            flow.start(sink.outbox + owed, source.inbox)

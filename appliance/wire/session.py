@@ -1,0 +1,333 @@
+"""Runs one conversation over a client and a back-end, up to the hand-over to the relay.
+
+The effect that the conversation waits on is the session's state. Must never speak a protocol, decide who is let in,
+keep credentials beyond an attempt, or wait without a deadline. Admission, dialling and TLS: steps.py.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Final
+
+from appliance.protocols.conversation import (
+    BACKEND,
+    CLIENT,
+    Conversation,
+    Door,
+    Effect,
+    Gone,
+    LineTooLong,
+    Misspoken,
+    ReadExactly,
+    ReadLine,
+    Secure,
+    Send,
+    Side,
+)
+from appliance.terms import Peer
+from appliance.wire import steps
+from appliance.wire.attempt import Attempt
+from appliance.wire.dial import Dialling
+from appliance.wire.leg import AHEAD, Leg
+from appliance.wire.listener import Policy
+from appliance.wire.loop import ERR, HUP, OUT, READING
+from appliance.wire.preauth import origin
+from appliance.wire.shared import Shared
+from appliance.wire.sockets import end_sending
+from appliance.wire.steps import PENDING
+
+log = logging.getLogger(__name__)
+
+LINGER: Final = 2.0  # seconds that a client has for reading our last words
+_FACTS: Final = (Gone, LineTooLong, Misspoken)
+
+
+class Leaving(Effect):
+    """The conversation is over; the client may still read our last words."""
+
+    __slots__ = ()
+
+
+IN_TLS: Final = Secure(CLIENT)
+LEAVING: Final = Leaving()
+
+
+class Session:
+    """A client that has not logged in yet."""
+
+    __slots__ = (
+        "allowance",
+        "attempt",
+        "backend",
+        "client",
+        "conversation",
+        "deadline",
+        "dialling",
+        "door",
+        "effect",
+        "expires",
+        "greeted",
+        "id",
+        "limits",
+        "origin",
+        "policy",
+        "shared",
+        "since",
+    )
+
+    def __init__(self, shared: Shared, policy: Policy, session: str, fd: int, ip: str, port: int) -> None:
+        self.shared = shared
+        self.policy = policy
+        self.id = session
+        self.limits = limits = shared.admission.limits
+        self.origin = origin(ip)
+        self.client = Leg(shared.loop, fd)
+        self.backend: Leg | None = None
+        self.conversation: Conversation | None = None
+        self.attempt: Attempt | None = None
+        self.dialling: Dialling | None = None
+        self.effect: Effect = IN_TLS
+        self.since = shared.loop.now
+        self.expires = self.since + limits.preauth_seconds
+        self.deadline = self.since + limits.preauth_read_seconds
+        self.greeted = False  # the back-end has said something
+        self.allowance = limits.preauth_bytes
+        self.door = Door(
+            shared.hostname,
+            secured=False,
+            starttls=policy.starttls,
+            may_log_in_clear=policy.may_log_in_clear(ip),
+            client_ip=ip,
+            client_port=port,
+            session=session,
+            limits=limits,
+        )
+
+    def begin(self) -> None:
+        """The client is connected."""
+        self.shared.loop.watch(self.client.fd, READING, self.client_ready)
+        if not self.policy.tls:
+            self.converse()
+
+    def converse(self) -> None:
+        """Open the conversation."""
+        self.conversation = self.shared.protocols[self.policy.service](self.door)
+        self.advance(None)
+
+    @property
+    def peer(self) -> Peer:
+        """The client, as admission knows it."""
+        door = self.door
+        secured = door.secured or door.may_log_in_clear
+        return Peer(self.policy.service, door.client_ip, door.client_port, secured)
+
+    # --- the conversation ---
+
+    def advance(self, answer: Any, fact: Exception | None = None) -> None:
+        """Answer the conversation (or raise `fact` in it) and go on until it waits."""
+        conversation = self.conversation
+        assert conversation is not None
+        try:
+            effect = conversation.send(answer) if fact is None else conversation.throw(fact)
+            while True:
+                self.effect = effect
+                self.deadline = 0.0
+                try:
+                    answer = _HOW[type(effect)](self, effect)
+                except _FACTS as raised:
+                    effect = conversation.throw(raised)
+                    continue
+                if answer is PENDING:
+                    return
+                effect = conversation.send(answer)
+        except (StopIteration, Gone, LineTooLong):
+            self.leave()
+        except Misspoken as misspoken:
+            self.client.queue(misspoken.farewell)
+            self.leave()
+        except Exception:  # a bug, of a conversation or of ours: one line in the log, one session lost
+            log.exception("session %s ends by a fault of ours", self.id)
+            self.close()
+
+    def raise_in(self, fact: Exception) -> None:
+        """Tell the conversation a fact, wherever it is."""
+        if self.conversation is None:
+            self.leave()
+        else:
+            steps.stop_dialling(self)
+            self.advance(None, fact)
+
+    def _again(self) -> None:
+        """What the conversation waits for may be there now."""
+        effect = self.effect
+        try:
+            answer = _HOW[type(effect)](self, effect)
+        except _FACTS as fact:
+            self.advance(None, fact)
+            return
+        if answer is not PENDING:
+            self.advance(answer)
+
+    def wait_for(self, leg: Leg, side: Side) -> object:
+        """Let the leg be read until it has more; raises Gone if it never will."""
+        client, backend = self.client, self.backend
+        if client.outbox:
+            client.flush()
+        if backend is not None and backend.outbox:
+            backend.flush()
+        if leg.ended or leg.broken:
+            raise Gone(side, "the connection was closed")
+        if not self.deadline:
+            if side is CLIENT:
+                self.deadline = min(self.shared.loop.now + self.limits.preauth_read_seconds, self.expires)
+            elif self.attempt is not None:
+                self.deadline = self.attempt.login_by
+        if not leg.mask & READING:
+            leg.interest(reading=True)
+        return PENDING
+
+    def tick(self, now: float) -> None:
+        """Once a second: is it time?"""
+        deadline = self.deadline if self.dialling is None else self.dialling.deadline
+        if 0 < deadline <= now:
+            self._overdue()
+
+    def _overdue(self) -> None:
+        effect = self.effect
+        if self.dialling is not None:
+            self.dialling.overdue()
+        elif effect is LEAVING or self.conversation is None:
+            self.close()
+        elif steps.in_dial(self):
+            steps.unreachable(self, "no TLS in time")
+        else:
+            side: Side = getattr(effect, "of", getattr(effect, "side", CLIENT))
+            self.raise_in(Gone(side, "silent for too long", silent=True))
+
+    # --- readiness ---
+
+    def client_ready(self, events: int) -> None:
+        """The client's descriptor has something."""
+        self._ready(self.client, CLIENT, events)
+
+    def backend_ready(self, events: int) -> None:
+        """The back-end's descriptor has something."""
+        if self.backend is not None:
+            self._ready(self.backend, BACKEND, events)
+
+    def _ready(self, leg: Leg, side: Side, events: int) -> None:
+        if events & OUT:
+            leg.flush()
+            if events == OUT:
+                return self._emptied(leg)
+        data = leg.take()
+        if events & (HUP | ERR):
+            leg.broken = True
+        effect = self.effect
+        if effect is LEAVING:
+            return self.close() if leg.ended else None
+        if leg.tls is not None or (type(effect) is Secure and effect.side is side):
+            if not steps.decrypt(self, leg, side, data):
+                return None
+        elif data:
+            leg.inbox = leg.inbox + data if leg.inbox else data
+        return self._arrived(leg, side)
+
+    def _arrived(self, leg: Leg, side: Side) -> None:
+        """Something came, or the end."""
+        if getattr(self.effect, "of", None) is side:
+            self._again()
+        elif leg.broken and side is CLIENT:
+            self.raise_in(Gone(CLIENT, "the connection was closed"))
+        elif len(leg.inbox) >= AHEAD:
+            leg.interest(reading=False)
+
+    def _emptied(self, leg: Leg) -> None:
+        if self.effect is LEAVING and not leg.outbox:
+            end_sending(leg.fd)
+
+    # --- the end ---
+
+    def leave(self) -> None:
+        """The conversation is over: let the client read what was said, then close."""
+        steps.stop_dialling(self)
+        steps.drop_backend(self)
+        self.conversation = self.attempt = None
+        client = self.client
+        if client.tls is not None and client.tls.done and not client.broken:
+            client.outbox += client.tls.farewell()
+        client.flush()
+        if client.broken or (client.ended and not client.outbox):
+            self.close()
+            return
+        self.effect = LEAVING
+        self.deadline = self.shared.loop.now + LINGER
+        client.interest(reading=True)
+        self._emptied(client)
+
+    def evict(self) -> None:
+        """Say farewell and close at once."""
+        self.client.inbox = b""
+        if self.conversation is not None and self.effect is not LEAVING:
+            self.client.queue(self.shared.farewells.get(self.policy.service, b""))
+            self.client.flush()
+        self.close()
+
+    def close(self) -> None:
+        """End it, now."""
+        steps.stop_dialling(self)
+        steps.drop_backend(self)
+        self.shared.room.leave(self)
+        if self.client.fd >= 0:
+            self.shared.loop.discard(self.client.fd)
+            self.client.fd = -1
+        conversation, self.conversation, self.attempt = self.conversation, None, None
+        if conversation is not None:
+            conversation.close()
+
+    abandon = close
+
+    # --- effects that concern octets only ---
+
+    def _leg(self, side: Side) -> Leg:
+        leg = self.client if side is CLIENT else self.backend
+        if leg is None:
+            raise Gone(side, "the connection was closed")
+        return leg
+
+    def _send(self, effect: Send) -> None:
+        self._leg(effect.to).queue(effect.data)
+
+    def _read_line(self, effect: ReadLine) -> bytes | object:
+        leg = self._leg(effect.of)
+        inbox = leg.inbox
+        end = inbox.find(b"\n", 0, effect.limit) + 1
+        if end:
+            return self._consume(leg, end)
+        if len(inbox) >= effect.limit:
+            raise LineTooLong(effect.of)
+        return self.wait_for(leg, effect.of)
+
+    def _read_exactly(self, effect: ReadExactly) -> bytes | object:
+        leg = self._leg(effect.of)
+        if len(leg.inbox) >= effect.count:
+            return self._consume(leg, effect.count)
+        return self.wait_for(leg, effect.of)
+
+    def _consume(self, leg: Leg, count: int) -> bytes:
+        data, leg.inbox = leg.inbox[:count], leg.inbox[count:]
+        if leg is not self.client:
+            self.greeted = True
+        else:
+            self.allowance -= count
+            if self.allowance < 0:
+                raise Gone(CLIENT, "too many octets before log-in")
+        return data
+
+
+_HOW: Final[dict[type[Effect], Any]] = {
+    Send: Session._send,
+    ReadLine: Session._read_line,
+    ReadExactly: Session._read_exactly,
+    **steps.HOW,
+}

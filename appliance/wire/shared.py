@@ -1,0 +1,42 @@
+"""What all sessions of a worker share, in one place.
+
+Data only: must never decide anything.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from appliance.edge.tls import Certificates
+from appliance.messages import Outcome
+from appliance.terms import Service
+from appliance.wire.dial import ClientContexts
+from appliance.wire.loop import Loop
+from appliance.wire.ports import Admission, Protocol_
+from appliance.wire.preauth import WaitingRoom
+from appliance.wire.resolve import Resolver
+
+if TYPE_CHECKING:
+    from appliance.wire.relay import Relay
+
+
+@dataclass(slots=True)
+class Shared:
+    """A worker, as its sessions see it."""
+
+    loop: Loop
+    admission: Admission
+    certificates: Certificates
+    resolver: Resolver
+    protocols: Mapping[Service, Protocol_]
+    farewells: Mapping[Service, bytes]  # what a client is told that is sent away before it has logged in
+    hostname: str
+    record: Callable[[Outcome], None]
+    epoch: float  # seconds since the epoch when the monotonic clock was 0
+    contexts: ClientContexts = field(default_factory=ClientContexts)
+    room: WaitingRoom = field(default_factory=WaitingRoom)
+    relays: dict[str, Relay] = field(default_factory=dict)
+    totals: dict[str, float] = field(default_factory=lambda: defaultdict(float))  # names: control's table of metrics

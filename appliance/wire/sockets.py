@@ -1,0 +1,57 @@
+"""What can be asked of a socket that is only known by its number. Each call costs some system calls: not for hot paths.
+
+Must never close the descriptor it is given.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def borrowed(fd: int) -> Iterator[socket.socket]:
+    """A socket object around a descriptor that stays its owner's."""
+    connection = socket.socket(fileno=fd)
+    try:
+        yield connection
+    finally:
+        connection.detach()
+
+
+def end_sending(fd: int) -> None:
+    """Tell the peer that no more comes (FIN); it may go on sending."""
+    try:
+        with borrowed(fd) as connection:
+            connection.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass  # it is gone, which the next event tells
+
+
+def own_address(fd: int) -> tuple[str, int]:
+    """The address and port that the peer connected to."""
+    with borrowed(fd) as connection:
+        ip, port = connection.getsockname()[:2]
+    return plain_ip(ip), port
+
+
+def plain_ip(ip: str) -> str:
+    """An IPv4 address that came through a dual-stack socket, without its IPv6 clothes."""
+    return ip[7:] if ip.startswith("::ffff:") and "." in ip else ip
+
+
+def pending_error(fd: int) -> int:
+    """The error that a socket met meanwhile, 0 without one; asking clears it."""
+    with borrowed(fd) as connection:
+        return connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+
+
+def is_connected(fd: int) -> bool:
+    """Whether there is a peer."""
+    try:
+        with borrowed(fd) as connection:
+            connection.getpeername()
+    except OSError:
+        return False
+    return True

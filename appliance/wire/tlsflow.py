@@ -1,0 +1,112 @@
+"""A direction of which one side, or both, speak TLS: all records of a read, then one write.
+
+In TLS the end of one direction ends the session, once what was read has been written: Python's ssl cannot close
+half a connection. Must never put plaintext on a side that speaks TLS.
+"""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, Final
+
+from appliance.wire.flow import BULK, SMALL, Flow, buffer, read, readv, view, write
+from appliance.wire.loop import IN, READING, Loop
+from appliance.wire.tlspipe import RECORD, TlsPipe
+
+if TYPE_CHECKING:
+    from appliance.wire.leg import Leg
+    from appliance.wire.relay import Relay
+
+_plain: Final = memoryview(bytearray(BULK + 2 * RECORD))  # one for all; the engine may have had most of a record
+
+
+class TlsFlow(Flow):
+    """Decrypts what it reads, encrypts what it writes, or both."""
+
+    __slots__ = ("opener", "sealer")
+
+    def __init__(
+        self, relay: Relay, loop: Loop, source: Leg, to: int, opener: TlsPipe | None, sealer: TlsPipe | None
+    ) -> None:
+        super().__init__(relay, loop, source, to)
+        self.opener = opener
+        self.sealer = sealer
+
+    def ready(self, events: int) -> None:
+        """The descriptor has something to read."""
+        if events != IN:
+            self.unusual(events)
+            return
+        try:
+            data = read(self.fd, SMALL)
+        except OSError as error:
+            self.unreadable(error)
+            return
+        if len(data) == SMALL:
+            self.loop.handlers[self.fd] = self.bulk
+        try:
+            if self.opener is not None:
+                data = self.opener.opened(data)
+            self.octets += len(data)
+            if data and self.sealer is not None:
+                data = self.sealer.sealed(data)
+        except ssl.SSLError:
+            self.relay.close()
+            return
+        if data:
+            self._put(data)
+        opener = self.opener
+        if opener is not None and (opener.owed or opener.ended):
+            self._answered(opener)
+
+    def bulk(self, events: int) -> None:
+        """As `ready`, through the large buffers, while there is much."""
+        if events & ~READING:
+            self.unusual(events)
+            return
+        try:
+            size = readv(self.fd, (buffer,))
+        except OSError as error:
+            self.unreadable(error)
+            return
+        if not size:
+            self.end()
+            return
+        data = view[:size]
+        try:
+            if self.opener is not None:
+                data = _plain[: self.opener.opened_into(data, _plain)]
+            self.octets += len(data)
+            if data:
+                self._put(data if self.sealer is None else self.sealer.sealed(data))
+        except ssl.SSLError:
+            self.relay.close()
+            return
+        if size < SMALL:
+            self.loop.handlers[self.fd] = self.ready
+        opener = self.opener
+        if opener is not None and (opener.owed or opener.ended):
+            self._answered(opener)
+
+    def _put(self, data: bytes | memoryview) -> None:
+        try:
+            sent = write(self.to, data)
+        except OSError as error:
+            sent = self.unwritable(error)
+        if sent != len(data):
+            self.keep(bytes(data[sent:]))
+
+    def _answered(self, opener: TlsPipe) -> None:
+        """The peer said goodbye, or TLS itself has something to say to it (an alert, a new key)."""
+        if opener.owed and not self.relay.over:
+            self.twin.add(opener.take_owed())
+        if opener.ended and not self.ended and not self.relay.over:
+            self.end()
+
+    def outgoing(self, data: bytes) -> bytes:
+        """Encrypted, if the other side speaks TLS."""
+        return self.sealer.sealed(data) if data and self.sealer is not None else data
+
+    def pass_on_the_end(self) -> None:
+        """The session is over."""
+        self.relay.close()
