@@ -53,7 +53,7 @@ def killed(work: Callable[[Callable[[str], None]], None]) -> list[str]:
     pid = os.fork()
     if pid == 0:
         try:
-            work(lambda id: void(os.write(sending, f"{id}\n".encode())))
+            work(lambda name: void(os.write(sending, f"{name}\n".encode())))
         finally:
             os._exit(0)
     os.close(sending)
@@ -123,7 +123,7 @@ def opened(folder: Path, distant: bool) -> tuple[sqlite3.Connection, Log | None]
 def sound(connection: sqlite3.Connection, acknowledged: list[str]) -> None:
     """Nothing acknowledged is missing, no import is half in."""
     assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    assert all(audit.by_id(connection, id) for id in acknowledged)
+    assert all(audit.by_id(connection, name) for name in acknowledged)
     for state in maps.states(connection).values():
         assert state.entries == maps.entries(connection, state.load) >= 40
     assert meta.revision(connection) >= len(acknowledged)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from typing import Any
 
 from appliance.cluster.imports import UNDO
 from appliance.cluster.writer import Writer
@@ -68,7 +69,7 @@ def test_of_two_imports_the_first_to_commit_wins(node: Writer, config: sqlite3.C
 
 def test_an_import_based_on_another_state_does_not_begin(node: Writer) -> None:
     node.submit(entry(lives(ANN, "m1")))
-    begin = {"kind": "imp", "step": "begin", "map": "people", "mode": "replace"}
+    begin: dict[str, Any] = {"kind": "imp", "step": "begin", "map": "people", "mode": "replace"}
     assert not node.submit(entry(**begin, base_rev=0)).done
     assert node.submit(entry(**begin, base_rev=1)).done
 

@@ -81,13 +81,16 @@ entries: st.SearchStrategy[Entry] = st.one_of(
 @settings(max_examples=60)
 @given(st.lists(entries, max_size=14))
 def test_any_history(history: list[Entry]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        with closing(database(Path(folder) / "a.db")) as first, closing(database(Path(folder) / "b.db")) as second:
-            for made in history:
-                Writer(first).submit(made)
-            replayed(first, second)
-            assert contents(second) == contents(first)
-            consistent(first, len(history))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        closing(database(Path(folder) / "a.db")) as first,
+        closing(database(Path(folder) / "b.db")) as second,
+    ):
+        for made in history:
+            Writer(first).submit(made)
+        replayed(first, second)
+        assert contents(second) == contents(first)
+        consistent(first, len(history))
 
 
 def consistent(connection: sqlite3.Connection, applied: int) -> None:
