@@ -12,7 +12,8 @@ NEVER_IN_A_WORKER = ("textual", "asyncssh", "ldap3", "asyncio", "appliance.contr
 
 
 def test_no_import_cycles() -> None:
-    graph = grimp.build_graph("appliance", "db", "tui", cache_dir=None)
+    # what is imported for type checkers alone never runs, so it cannot be half-made
+    graph = grimp.build_graph("appliance", "db", "tui", cache_dir=None, exclude_type_checking_imports=True)
     imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
     try:
         order = list(TopologicalSorter(imports).static_order())

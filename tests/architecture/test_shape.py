@@ -26,7 +26,7 @@ def sources() -> list[str]:
     """Every Python file of the project."""
     listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "*.py"], cwd=ROOT, check=True,
                             capture_output=True, text=True).stdout.split()
-    return [name for name in listed if (ROOT / name).stat().st_size]
+    return [name for name in listed if (ROOT / name).exists() and (ROOT / name).stat().st_size]
 
 
 SOURCES = sources()
