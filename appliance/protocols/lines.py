@@ -7,7 +7,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from appliance.protocols.conversation import BACKEND, CLIENT, ReadLine
+
 LINE: Final = 16 * 1024  # octets of one line, its ending included
+CLIENT_LINE: Final = ReadLine(CLIENT, LINE)  # one effect serves all sessions: it holds nothing
+BACKEND_LINE: Final = ReadLine(BACKEND, LINE)
 TOLD: Final = 200  # octets of a store's own words that are passed on
 
 _UNPRINTABLE: Final = bytes(octet for octet in range(256) if not 0x20 <= octet < 0x7F)

@@ -6,17 +6,18 @@ take a continuation for success. RFC 9051 and 3501; SASL-IR 4959; LITERAL+ and -
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 from appliance.edge.sasl import encode_plain
-from appliance.protocols.conversation import BACKEND, Misspoken, Send, Step, read_exactly, read_line, secure
+from appliance.protocols.conversation import BACKEND, Misspoken, Send, Step, read_exactly, secure
 from appliance.protocols.handover import Turned, down
+from appliance.protocols.imap.capability import cleaned, code_name, offers, ok_text, said
 from appliance.protocols.imap.grammar import LITERAL, quoted
-from appliance.protocols.lines import LINE, is_tidy, printable, without_ending
+from appliance.protocols.lines import BACKEND_LINE, LINE, is_tidy, printable, without_ending
 from appliance.terms import Refusal, Route, TlsMode
 
 UNTAGGED: Final = 32  # lines a store may say before it answers
+UNTIDY: Final = "NUL or bare CR from the store"
 
 # A store's NO with one of these codes keeps it, and its words: it speaks of something other than the password.
 KEPT: Final = {
@@ -33,8 +34,6 @@ OURS: Final = {
     b"REFERRAL": Refusal.BACKEND_REFUSED,  # RFC 2221: the map decides where a mailbox is, and nobody else
     b"AUTHORIZATIONFAILED": Refusal.NOT_PERMITTED,
 }
-# Not passed on after log-in: of no use any more, or would lead past us (UNAUTHENTICATE leaves the pipe at this store).
-HIDDEN: Final = frozenset((b"STARTTLS", b"LOGINDISABLED", b"UNAUTHENTICATE", b"MULTIPLEX", b"MAILBOX-REFERRALS"))
 SWALLOWED: Final = (b"* CAPABILITY ", b"* ID ", b"* BYE", b"* OK [CAPABILITY ", b"* OK [REFERRAL ", b"* NO [REFERRAL ")
 
 
@@ -49,33 +48,36 @@ class Welcome(NamedTuple):
 class Answer(NamedTuple):
     """What a store said up to its answer."""
 
+    status: bytes  # OK, NO, BAD; or + for a continuation: it waits for more of us
+    line: bytes
     untagged: list[bytes]
-    line: bytes  # tagged, or a continuation
 
-    @property
-    def continues(self) -> bool:
-        """Whether it waits for more of us. Some stores omit the space after `+`."""
-        return self.line[:1] == b"+"
 
-    @property
-    def status(self) -> bytes:
-        """OK, NO or BAD."""
-        return self.line[3:6].rstrip().upper()
+def _statuses(tag: bytes) -> dict[bytes, bytes]:
+    """The first six octets of all answers to a command, in capitals."""
+    found = {b"%b %b%b" % (tag, status, end): status for status in (b"OK", b"NO") for end in (b" ", b"\r", b"\n")}
+    return found | {tag + b" BAD": b"BAD"}
+
+
+ASKED: Final = _statuses(b"P0")
+LOGGING_IN: Final = _statuses(b"P1")
 
 
 def log_in(route: Route, introduction: bytes = b"") -> Step[Welcome | Turned]:
     """Log in at the store just dialled. `introduction` is an ID command, sent along if the store offers ID."""
-    greeting = yield from _response()
+    greeting: bytes = yield BACKEND_LINE
+    if not is_tidy(without_ending(greeting)):
+        raise Misspoken(BACKEND, UNTIDY)
     if greeting[:4].upper() != b"* OK":
         return _unwelcome(greeting)
-    capability = code(greeting[5:], b"CAPABILITY") or (yield from _ask(b"P0"))
+    capability = ok_text(greeting[5:])[0] or (yield from _ask())
     if route.endpoint.tls is TlsMode.STARTTLS:
         if b"STARTTLS" not in offers(capability):
             return Turned(Refusal.MISCONFIGURED, "the store does not offer STARTTLS")
         turned = yield from _start_tls()
         if turned is not None:
             return turned
-        capability = yield from _ask(b"P0")  # what was said in the clear is forgotten (RFC 9051, 6.2.1)
+        capability = yield from _ask()  # what was said in the clear is forgotten (RFC 9051, 6.2.1)
     offered = offers(capability)
     chunks = exchange(route, offered)
     if isinstance(chunks, Turned):
@@ -89,26 +91,25 @@ def _unwelcome(greeting: bytes) -> Turned:
     """A greeting other than OK (RFC 9051, 7.1.4 and 7.1.5)."""
     kind = greeting[:9].upper()
     if kind[:5] == b"* BYE":
-        return down(_said(greeting))
+        return down(said(greeting))
     if kind == b"* PREAUTH":
-        return Turned(Refusal.MISCONFIGURED, "the store greets as already logged in: " + _said(greeting))
-    return Turned(Refusal.MISCONFIGURED, "the store does not speak IMAP: " + _said(greeting))
+        return Turned(Refusal.MISCONFIGURED, "the store greets as already logged in: " + said(greeting))
+    return Turned(Refusal.MISCONFIGURED, "the store does not speak IMAP: " + said(greeting))
 
 
 def _start_tls() -> Step[Turned | None]:
     yield Send(BACKEND, b"P0 STARTTLS\r\n")
-    answer = yield from _answer(b"P0")
+    answer = yield from _answer(ASKED)
     if answer.status != b"OK":
-        return Turned(Refusal.MISCONFIGURED, "the store refuses STARTTLS: " + _said(answer.line))
+        return Turned(Refusal.MISCONFIGURED, "the store refuses STARTTLS: " + said(answer.line))
     refusal = yield from secure(BACKEND)
     return None if refusal is None else Turned(refusal, "no TLS with the store")
 
 
-def _ask(tag: bytes) -> Step[bytes]:
+def _ask() -> Step[bytes]:
     """The store's capabilities, asked for."""
-    yield Send(BACKEND, tag + b" CAPABILITY\r\n")
-    answer = yield from _answer(tag)
-    return _volunteered(answer)
+    yield Send(BACKEND, b"P0 CAPABILITY\r\n")
+    return _volunteered((yield from _answer(ASKED)))
 
 
 def exchange(route: Route, offered: frozenset[bytes]) -> list[bytes] | Turned:
@@ -149,27 +150,30 @@ def _present(chunks: list[bytes], route: Route) -> Step[Welcome | Turned]:
     untagged: list[bytes] = []
     for chunk in chunks:
         yield Send(BACKEND, chunk)
-        answer = yield from _answer(b"P1")
-        untagged += answer.untagged
-        if not answer.continues:
+        status, line, heard = yield from _answer(LOGGING_IN)
+        untagged += heard
+        if status != b"+":
             break
-    if answer.continues:  # it wants more than there is: an error to be shown, then its no (RFC 9051, 6.2.2)
+    judged = chunk is chunks[-1]
+    if status == b"OK" and judged:
+        return (yield from _welcome(line, untagged))
+    if status == b"OK":
+        return Turned(Refusal.MISCONFIGURED, "the store lets in without a password: " + said(line))
+    if status == b"+":  # it wants more than there is: an error to be shown, then its no (RFC 9051, 6.2.2)
         yield Send(BACKEND, b"*\r\n")
-        answer = yield from _answer(b"P1")
-        return Turned(Refusal.BACKEND_REFUSED, "the store asked for more than PLAIN has: " + _said(answer.line))
-    if answer.status != b"OK":
-        return refused(answer, judged=chunk is chunks[-1], master=route.authcid != route.login)
-    return (yield from _welcome(Answer(untagged, answer.line)))
+        status, line, heard = yield from _answer(LOGGING_IN)
+        return Turned(Refusal.BACKEND_REFUSED, "the store asks for more than there is: " + said(line))
+    return refused(line, judged=judged, master=route.authcid != route.login)
 
 
-def refused(answer: Answer, *, judged: bool, master: bool) -> Turned:
+def refused(line: bytes, *, judged: bool, master: bool) -> Turned:
     """What a NO or BAD means. A BAD that answers a password is a rejection of it, too.
 
     If the password was not sent yet, or is a master user's, the client's own was not what the store disliked.
     """
-    text = without_ending(answer.line)[6:].strip()
-    kept = _code_name(text)
-    why = _said(answer.line)
+    text = line[6:].strip()
+    kept = code_name(text)
+    why = said(line)
     if kept in KEPT:
         return Turned(KEPT[kept], why, b"NO [%b] %b" % (kept, printable(text.partition(b"]")[2]) or b"Refused"))
     if not judged or master:
@@ -177,54 +181,56 @@ def refused(answer: Answer, *, judged: bool, master: bool) -> Turned:
     return Turned(OURS.get(kept, Refusal.BAD_CREDENTIALS), why)
 
 
-def _welcome(answer: Answer) -> Step[Welcome]:
+def _welcome(line: bytes, untagged: list[bytes]) -> Step[Welcome]:
     """The store's yes, with its capabilities: in the tagged line, in an untagged one before, or asked for."""
-    capability = _volunteered(answer) or (yield from _ask(b"P2"))
-    text = without_ending(answer.line)[6:]
-    words = text.partition(b"] ")[2] if text[:1] == b"[" else text
-    untagged = [line for line in answer.untagged if not line.upper().startswith(SWALLOWED)]
-    return Welcome(b"".join(untagged), cleaned(capability), words or b"Logged in")
+    capability, words = ok_text(line[6:])
+    if untagged:
+        capability = capability or _volunteered(Answer(b"OK", line, untagged))  # the tagged ones are the latest
+        untagged = [line for line in untagged if not line.upper().startswith(SWALLOWED)]
+    if not capability:
+        capability = yield from _ask()
+    return Welcome(b"".join(untagged), cleaned(capability), words)
 
 
 def _volunteered(answer: Answer) -> bytes:
-    """The last capabilities in an answer, or nothing."""
-    found = code(answer.line[6:], b"CAPABILITY")
-    if found or not answer.untagged:
-        return found
+    """Capabilities anywhere in an answer, or nothing."""
+    found = ok_text(answer.line[6:])[0]
     for line in answer.untagged:
-        if line[:13].upper() == b"* CAPABILITY ":
-            found = without_ending(line)[13:]
-        else:
-            found = code(line[5:], b"CAPABILITY") or found
+        plain = without_ending(line)[13:] if line[:13].upper() == b"* CAPABILITY " else b""
+        found = plain or ok_text(line[5:])[0] or found
     return found
 
 
-def _answer(tag: bytes) -> Step[Answer]:
-    """Read up to the tagged answer, or a continuation. Our own ID's answer (I0) is of no interest."""
+def _answer(statuses: dict[bytes, bytes]) -> Step[Answer]:
+    """Read up to the tagged answer, or a continuation (some stores omit the space after `+`)."""
     untagged: list[bytes] = []
-    start = tag + b" "
-    for _ in range(UNTAGGED + 2):
-        line = yield from _response()
-        if line[:3] == start or line[:1] == b"+":
-            if line[:1] != b"+" and line[3:6].rstrip().upper() not in (b"OK", b"NO", b"BAD"):
-                break
-            return Answer(untagged, line)
-        if line[:2] == b"* ":
+    while len(untagged) <= UNTAGGED:
+        line: bytes = yield BACKEND_LINE
+        if line[-3:] == b"}\r\n":
+            line = yield from _with_literals(line)
+        elif not is_tidy(without_ending(line)):
+            raise Misspoken(BACKEND, UNTIDY)
+        status = statuses.get(line[:6].upper())
+        if status is not None:
+            return Answer(status, line, untagged)
+        start = line[:2]
+        if start == b"* ":
             untagged.append(line)
-        elif line[:3] != b"I0 ":
-            break
-        if len(untagged) > UNTAGGED:
+        elif start[:1] == b"+":
+            return Answer(b"+", line, untagged)
+        elif start == b"I0":
+            untagged.append(b"")  # the answer to our introduction: nothing to pass on, but it counts
+        else:
             break
     raise Misspoken(BACKEND, "the store gives no answer that makes sense")
 
 
-def _response() -> Step[bytes]:
-    """One response of the store, literals included."""
-    response = yield from read_line(BACKEND, LINE)
-    if not is_tidy(without_ending(response)):
-        raise Misspoken(BACKEND, "NUL or bare CR from the store")
-    line = response
+def _with_literals(line: bytes) -> Step[bytes]:
+    """The whole of a response whose first line seems to end in a literal."""
+    response = line
     while line[-3:] == b"}\r\n":
+        if not is_tidy(line[:-2]):
+            raise Misspoken(BACKEND, UNTIDY)
         digits = line[line.rfind(b"{") + 1 : -3]
         if not digits.isdigit():
             break
@@ -232,44 +238,6 @@ def _response() -> Step[bytes]:
             raise Misspoken(BACKEND, "too much from the store before log-in")
         if int(digits):
             response += yield from read_exactly(BACKEND, int(digits))
-        line = yield from read_line(BACKEND, LINE)
+        line = yield BACKEND_LINE
         response += line
     return response
-
-
-def code(text: bytes, name: bytes) -> bytes:
-    """What the response code of this name says, at the beginning of a text; nothing if it is another or none."""
-    end = len(name) + 1
-    if text[:1] != b"[" or text[1:end].upper() != name or text[end : end + 1] != b" ":
-        return b""
-    return text[end + 1 :].partition(b"]")[0]
-
-
-def _code_name(text: bytes) -> bytes:
-    """The name of the response code a text begins with."""
-    if text[:1] != b"[":
-        return b""
-    inner = text[1:].partition(b"]")[0].split(None, 1)
-    return inner[0].upper() if inner else b""
-
-
-@lru_cache(64)
-def offers(capability: bytes) -> frozenset[bytes]:
-    """Capabilities to look things up in. Stores repeat themselves word by word: one parse for all log-ins."""
-    return frozenset(capability.upper().split())
-
-
-@lru_cache(64)
-def cleaned(capability: bytes) -> bytes:
-    """What a client may see of a store's capabilities once it is logged in."""
-    kept = [
-        word
-        for word in capability.split()
-        if word.upper() not in HIDDEN and not word.upper().startswith(b"AUTH=") and word.isascii()
-    ]
-    return b" ".join(kept) or b"IMAP4rev1"
-
-
-def _said(line: bytes) -> str:
-    """A store's words for the log."""
-    return printable(without_ending(line)).decode("ascii")

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from appliance.protocols.conversation import CLIENT, Misspoken, Send, Step, read_exactly, read_line
+from appliance.protocols.conversation import CLIENT, Misspoken, Send, Step, read_exactly
 from appliance.protocols.imap.replies import BAD_LITERAL, GO_AHEAD, TOO_BIG
-from appliance.protocols.lines import LINE, is_tidy, without_ending
+from appliance.protocols.lines import CLIENT_LINE, is_tidy, without_ending
 
 LITERAL: Final = 4096  # octets: the most that LITERAL- lets a client send unasked
 COMMAND: Final = 32 * 1024  # octets of one command, literals included
@@ -66,17 +66,17 @@ def read_command(with_literals: frozenset[bytes]) -> Step[Command]:
     A literal sent unasked is always read to its end: its octets must never be taken for commands. One that is too
     big for that raises Misspoken (RFC 7888 section 4); so does a line that is.
     """
-    text = without_ending((yield from read_line(CLIENT, LINE)))
+    text = without_ending((yield CLIENT_LINE))
     tag, _, rest = text.partition(b" ")
     verb, _, arguments = rest.partition(b" ")
     verb = verb.upper()
     fault = b"" if is_tidy(text) else b"NUL or bare CR"
     if not tag or len(tag) > TAG or tag.translate(None, _TAG):
         tag, fault = b"*", b"Invalid tag"
-    literal = announced(text)
-    if literal is None:
-        return Command(tag, verb, [arguments], fault)
-    return (yield from _read_literals(Command(tag, verb, [arguments], fault), literal, verb in with_literals))
+    command = Command(tag, verb, [arguments], fault)
+    if text[-1:] != b"}":
+        return command
+    return (yield from _read_literals(command, announced(text), verb in with_literals))
 
 
 def _read_literals(command: Command, literal: Literal | None, wanted: bool) -> Step[Command]:
@@ -95,7 +95,7 @@ def _read_literals(command: Command, literal: Literal | None, wanted: bool) -> S
         if waits:
             yield Send(CLIENT, GO_AHEAD)
         octets = (yield from read_exactly(CLIENT, size)) if size else b""
-        text = without_ending((yield from read_line(CLIENT, LINE)))
+        text = without_ending((yield CLIENT_LINE))
         room -= len(text)
         if b"\0" in octets or not is_tidy(text):
             fault = b"NUL or bare CR"

@@ -60,6 +60,6 @@ def greeting(hostname: str, starttls: bool, may_log_in: bool) -> bytes:
 
 
 @lru_cache(64)
-def capability_lines(starttls: bool, may_log_in: bool) -> bytes:
+def capability_line(starttls: bool, may_log_in: bool) -> bytes:
     """The untagged answer to CAPABILITY."""
     return b"* CAPABILITY %b\r\n" % capability(starttls, may_log_in)

@@ -21,7 +21,6 @@ from appliance.protocols.conversation import (
     ReadLine,
     Relay,
     Secure,
-    Send,
     Side,
 )
 from appliance.protocols.imap.frontend import imap

@@ -1,0 +1,137 @@
+"""LOGIN and AUTHENTICATE: from a client's words to credentials, and with them to the store.
+
+Pure. Must never look at a password that came in the clear where that is not allowed, and never tell more of a failed
+log-in than its refusal's words. RFC 9051, 6.2.2 and 6.2.3; SASL-IR 4959; PLAIN 4616.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from appliance.edge import sasl
+from appliance.protocols.conversation import CLIENT, Refuse, Send, Step
+from appliance.protocols.handover import Turned, hand_over
+from appliance.protocols.imap import replies
+from appliance.protocols.imap.backend import Welcome, log_in
+from appliance.protocols.imap.client import Client, End
+from appliance.protocols.imap.grammar import Command, Malformed, login_arguments
+from appliance.protocols.lines import CLIENT_LINE, without_ending
+from appliance.terms import Credentials, Refusal, Route
+
+
+def login(client: Client, command: Command) -> Step[End | None]:
+    """RFC 9051, 6.2.3. Names beyond ASCII need AUTHENTICATE (RFC 6855, 5)."""
+    name, password = login_arguments(command.segments)
+    if not name.isascii():
+        raise Malformed("names beyond ASCII need AUTHENTICATE")
+    try:
+        credentials = sasl.credentials(name, password, mechanism="LOGIN")
+    except sasl.BadName as bad:
+        return (yield from _no_such_name(client, command, bad))
+    return (yield from _admit(client, command, credentials))
+
+
+def authenticate(client: Client, command: Command) -> Step[End | None]:
+    """RFC 9051, 6.2.2, with initial responses."""
+    mechanism, space, initial = command.segments[0].partition(b" ")
+    exchange = MECHANISMS.get(mechanism.upper())
+    if exchange is None:
+        yield Send(CLIENT, command.tag + b" NO [CANNOT] Mechanism not supported\r\n")
+        return None
+    try:
+        credentials = yield from exchange(initial if space else None)
+    except sasl.BadName as bad:
+        return (yield from _no_such_name(client, command, bad))
+    return (yield from _admit(client, command, credentials))
+
+
+def _plain(initial: bytes | None) -> Step[Credentials]:
+    if initial is None:
+        return sasl.plain((yield from _respond(replies.RESPOND)))
+    return sasl.plain(sasl.decode(initial))
+
+
+def _sasl_login(initial: bytes | None) -> Step[Credentials]:
+    """Name, then password; an initial response is the name, so it cannot be an empty one."""
+    if initial == b"=":
+        raise sasl.Malformed("LOGIN has no empty initial response")
+    if initial is None:
+        name = yield from _respond(b"+ %b\r\n" % sasl.USERNAME_PROMPT)
+    else:
+        name = sasl.decode(initial)
+    password = yield from _respond(b"+ %b\r\n" % sasl.PASSWORD_PROMPT)
+    return sasl.credentials(name, password, mechanism="LOGIN")
+
+
+def _respond(prompt: bytes) -> Step[bytes]:
+    """The client's decoded response to a prompt."""
+    yield Send(CLIENT, prompt)
+    response = without_ending((yield CLIENT_LINE))
+    if response == b"*":
+        raise sasl.Malformed("cancelled")
+    if response == b"=":  # stands for nothing in an initial response only
+        raise sasl.Malformed("invalid base64")
+    return sasl.decode(response)
+
+
+def _admit(client: Client, command: Command, credentials: Credentials) -> Step[End | None]:
+    """The hand-over, told with the client's own tag."""
+    if client.ttl < 1:
+        yield Refuse(Refusal.LOOP, "passed too many front-ends")
+        return (yield from _refused(client, command.tag, Turned(Refusal.LOOP)))
+
+    def there(route: Route) -> Step[Welcome | Turned]:
+        return log_in(route, _introduction(client, route))
+
+    outcome = yield from hand_over(client.door.limits, credentials, there)
+    if isinstance(outcome, Turned):
+        return (yield from _refused(client, command.tag, outcome))
+    untagged, capability, words = outcome
+    if client.asked:
+        untagged += b"* CAPABILITY %b\r\n" % capability
+    yield Send(CLIENT, b"%b%b OK [CAPABILITY %b] %b\r\n" % (untagged, command.tag, capability, words))
+    return End.RELAY
+
+
+def _introduction(client: Client, route: Route) -> bytes:
+    """Who comes to the store through us, where it wants to know and believes us (Dovecot's login_trusted_networks)."""
+    if route.endpoint.client_address != "native":
+        return b""
+    door = client.door
+    told = {
+        "x-originating-ip": door.client_ip,
+        "x-originating-port": door.client_port,
+        "x-session-id": door.session,
+        "x-proxy-ttl": client.ttl - 1,
+    }
+    return "I0 ID ({})\r\n".format(" ".join(f'"{key}" "{value}"' for key, value in told.items())).encode()
+
+
+def _no_such_name(client: Client, command: Command, bad: sasl.BadName) -> Step[End | None]:
+    """As for any other name that is not there."""
+    yield Refuse(Refusal.BAD_CREDENTIALS, str(bad))
+    return (yield from _refused(client, command.tag, Turned(Refusal.BAD_CREDENTIALS)))
+
+
+def tls_first(client: Client, command: Command) -> Step[End | None]:
+    """Whatever the password is, it is too late for it: say so before looking."""
+    yield Refuse(Refusal.TLS_REQUIRED, "log-in without TLS")
+    return (yield from _refused(client, command.tag, Turned(Refusal.TLS_REQUIRED)))
+
+
+def _refused(client: Client, tag: bytes, turned: Turned) -> Step[End | None]:
+    """Tell why not, and stay for a few tries: clients walk from mechanism to mechanism."""
+    said = b" %b\r\n" % turned.words if turned.words else replies.REFUSED[turned.refusal]
+    client.failures += 1
+    if client.failures < client.door.limits.attempts:
+        yield Send(CLIENT, tag + said)
+        return None
+    yield Send(CLIENT, tag + said + replies.TOO_MANY_ATTEMPTS)
+    return End.CLOSE
+
+
+MECHANISMS: Final[dict[bytes, Callable[[bytes | None], Step[Credentials]]]] = {
+    b"PLAIN": _plain,
+    b"LOGIN": _sasl_login,
+}
