@@ -102,17 +102,17 @@ def _run(node: Node, by: By, request: MapImport, file: BinaryIO, folder: Path) -
         _compare(staging, state.load, request.mode, report)
         _refuse_errors(request, report)
         if request.dry_run:
-            yield Done(report)
+            yield Done(msgspec.to_builtins(report))
             return
         if not (report.new or report.moved or report.gone):
-            yield Done(report, "every entry is so already: nothing was changed")
+            yield Done(msgspec.to_builtins(report), "every entry is so already: nothing was changed")
             return
         yield from _write(node, by, request, report, state, staging)
     report.applied = True
     notes = [node.publish()]
     if request.end_sessions:
         notes.append(mapsessions.end_moved(node, request.map, state.load))
-    yield Done(report, "; ".join(filter(None, notes)))
+    yield Done(msgspec.to_builtins(report), "; ".join(filter(None, notes)))
 
 
 # --- before reading ------------------------------------------------------------------------------------------------
@@ -183,16 +183,12 @@ def _compare(staging: Staging, load: int, mode: str, report: Report) -> None:
 
 def _refuse_errors(request: MapImport, report: Report) -> None:
     count = report.errors_total
-    if count == report.read:
-        raise Refused(f"{request.file}: no line of it is right{_first(report)}", value=report)
-    if count and not request.skip_errors:
-        lines = "1 line is" if count == 1 else f"{count:,} lines are"
-        raise Refused(f"{request.file}: nothing was imported, {lines} wrong{_first(report)}", value=report)
-
-
-def _first(report: Report) -> str:
+    if not count or (request.skip_errors and count < report.read):
+        return
     first = report.errors[0]
-    return f"; line {first.line:,}: {first.text}"
+    lines = f"{count:,} line{' is' if count == 1 else 's are'} wrong" if count < report.read else "no line is right"
+    text = f"{request.file}: nothing was imported, {lines}; line {first.line:,}: {first.text}"
+    raise Refused(text, value=msgspec.to_builtins(report))
 
 
 # --- writing -------------------------------------------------------------------------------------------------------

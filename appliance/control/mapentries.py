@@ -40,10 +40,13 @@ class EntryRules:
 
     def address(self, text: str) -> str:
         """The address of an entry, or its "@domain". Raises ValueError."""
-        if not text.strip().startswith("@"):
-            return self.name(text).whole
-        domain = self.name(f"x{text.strip()}").domain  # whatever stands before it, a domain has one form
-        return f"@{domain}"
+        bare = text.strip()
+        name = self._names.normalise(f"x{bare}" if bare.startswith("@") else bare)  # any local part will do
+        if name is None:
+            raise ValueError(f"{shown(text)} is no address")
+        if bare.startswith("@"):
+            return f"@{name.domain}"
+        return name.folded().whole if self._lower else name.whole
 
     def backend(self, text: str) -> str:
         """The back-end named. Raises ValueError if there is none of this name."""
