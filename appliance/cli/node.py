@@ -14,7 +14,6 @@ import click
 from appliance.cli.base import Failure, ask, invocation, show, show_table
 from appliance.control.api import Done, Refused
 from appliance.control.api.archive import Backup, Restore
-from appliance.control.api.certificates import CertAdd
 from appliance.home import Home
 
 
@@ -31,11 +30,8 @@ def init_command(name: str) -> None:
 
     try:
         steps = founding.found(invocation().home, name)
-        pair = founding.certificate(invocation().home)
     except Refused as refused:
         raise Failure(refused.text, refused.status) from refused
-    if pair is not None:
-        ask(CertAdd(["*"], *pair))
     rows = [{"what": step.what, "path": step.path, "state": "created" if step.created else "exists"} for step in steps]
     show_table(rows, ["what", "state", "path"])
 

@@ -49,14 +49,6 @@ def found(home: Home, name: str = "") -> list[Step]:
         raise Refused(f"{home.path}: {error}") from error
 
 
-def certificate(home: Home) -> tuple[str, str] | None:
-    """The self-signed pair, while nothing was ever configured here: afterwards certificates are the owner's affair."""
-    with contextlib.closing(connect.reader(home.config_db)) as config:
-        untouched = meta.revision(config) == 0
-    pair = (home.tls / "cert.pem", home.tls / "key.pem")
-    return (pair[0].read_text(), pair[1].read_text()) if untouched else None
-
-
 def _steps(home: Home, name: str) -> Iterator[Step]:
     modes = {home.path: 0o750, home.run: 0o750, home.staging: 0o700, home.tls: 0o750, home.ssh: 0o700}
     for path, mode in modes.items():

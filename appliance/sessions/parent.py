@@ -15,6 +15,7 @@ import struct
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -190,7 +191,8 @@ class Parent:
                 os.close(descriptor)
             if self.link is not None:
                 self.link.close()
-            status = serve(self.home, self.instance, slot, control, self.certificates, lambda: self._beat(slot))
+            beat = partial(self._beat, slot)
+            status = serve(self.home, self.instance, slot, self.copies, control, self.certificates, beat)
         finally:
             sys.stderr.flush()
             os._exit(status)

@@ -1,0 +1,153 @@
+"""How a worker is put together: the wire, the protocols and the routing, introduced to each other.
+
+Must never decide anything itself: it only hands each part what it needs of the others.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+import sqlite3
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from appliance.edge.tls import Certificates, Entry
+from appliance.home import Home
+from appliance.messages import Applied, BackendState, Generation, ListenerSpec, Message, RehashWanted
+from appliance.protocols.imap import replies as imap_replies
+from appliance.protocols.imap.frontend import imap
+from appliance.routing.admission import Admission
+from appliance.routing.snapshot import Snapshot, SnapshotError, load_snapshot
+from appliance.terms import Service
+from appliance.vault import Vault
+from appliance.wire.listener import Policy
+from appliance.wire.loop import Loop
+from appliance.wire.offload import Offload
+from appliance.wire.ports import Protocol_
+from appliance.wire.worker import Worker
+from db.connect import reader
+from db.meta import node_name
+
+log: Final = logging.getLogger(__name__)
+
+PROTOCOLS: Final[dict[Service, Protocol_]] = {Service.IMAP: imap}
+FAREWELLS: Final = {Service.IMAP: imap_replies.KICKED}
+
+
+def own_name(home: Home) -> str:
+    """This node's name."""
+    with contextlib.closing(reader(home.node_db)) as connection:
+        return node_name(connection)
+
+
+def read_snapshot(home: Home) -> Snapshot:
+    """The configuration as it is now. Raises SnapshotError, sqlite3.Error, OSError."""
+    with contextlib.closing(reader(home.config_db)) as connection:
+        return load_snapshot(connection, own_name(home), Vault.load(home.secret_key))
+
+
+def drain_seconds(home: Home) -> float:
+    """How long sessions may go on once the node is told to end."""
+    return read_snapshot(home).limits.drain_seconds
+
+
+def load_certificates(home: Home) -> Certificates:
+    """The TLS contexts of all workers, to be made before the first is forked."""
+    certificates = Certificates([])
+    reload_certificates(certificates, home)
+    return certificates
+
+
+def reload_certificates(certificates: Certificates, home: Home) -> None:
+    """Those configured now, in place; if they cannot be used, those before stay, and the log says why."""
+    try:
+        certificates.reload(_entries(home, read_snapshot(home)))
+    except (ValueError, SnapshotError, sqlite3.Error, OSError) as error:
+        log.error("the certificates in use stay: %s", error)
+
+
+def _entries(home: Home, snapshot: Snapshot) -> Iterator[Entry]:
+    """What is configured; until that has a default, the self-signed certificate that `init` made is it."""
+    yield from ((entry.names, entry.certificate, entry.key) for entry in snapshot.certificates)
+    if not any("*" in entry.names for entry in snapshot.certificates):
+        yield ("*",), (home.tls / "cert.pem").read_text(), (home.tls / "key.pem").read_text()
+
+
+def serve(
+    home: Home,
+    instance: str,
+    slot: int,
+    workers: int,
+    control: socket.socket,
+    certificates: Certificates,
+    beat: Callable[[], object],
+) -> int:
+    """Be worker number `slot` of `workers` until drained, in a process just forked. Returns the exit status."""
+    _pin(slot)
+    loop = Loop()
+    limits = read_snapshot(home).limits
+    worker: Worker
+    admission = Admission(
+        home.config_db,
+        own_name(home),
+        Vault.load(home.secret_key),
+        Offload(loop, limits.hash_threads, limits.hash_queue),
+        lambda address, old, new: loop.call(lambda: _tell(worker, RehashWanted(address, old, new))),
+        lambda *state: _tell(worker, BackendState(*state)),
+    )
+
+    def on_generation(news: Generation) -> None:
+        served = admission.refresh(news.revision)
+        if news.certificates:
+            reload_certificates(certificates, home)
+        _tell(worker, Applied(served))
+
+    def each_second() -> None:
+        beat()
+        admission.tick()
+        if worker.news is not None:
+            for key, count in admission.failures.seen().items():
+                worker.news.failed(key, count)
+
+    worker = Worker(
+        loop,
+        slot=slot,
+        instance=instance,
+        hostname=admission.snapshot.node,
+        admission=admission,
+        certificates=certificates,
+        protocols=PROTOCOLS,
+        farewells=FAREWELLS,
+        policy=lambda spec: _policy(admission, certificates, spec),
+        workers=workers,
+        news_sock=home.news_sock,
+        control=control,
+        on_generation=on_generation,
+        on_state=lambda state: admission.health.told(state.backend, state.service, state.up, state.reason),
+        on_failures=admission.failures.add,
+        on_certificates=lambda: reload_certificates(certificates, home),
+        heartbeat=each_second,
+        counters=admission.totals,
+    )
+    loop.call(beat)  # the first: it serves
+    return worker.run()
+
+
+def _pin(slot: int) -> None:
+    """One core for one worker, where there are as many: its caches stay warm."""
+    cores = sorted(os.sched_getaffinity(0))
+    with contextlib.suppress(OSError):  # a unit may forbid it
+        os.sched_setaffinity(0, {cores[slot % len(cores)]})
+
+
+def _tell(worker: Worker, message: Message) -> None:
+    if worker.news is not None:
+        worker.news.send(message)
+
+
+def _policy(admission: Admission, certificates: Certificates, spec: ListenerSpec) -> Policy:
+    service = Service(spec.service)
+    starttls = not spec.tls and certificates.server(service) is not None
+    return Policy(service, spec.tls, starttls, lambda ip: admission.may_log_in_clear(service, ip))
