@@ -1,0 +1,107 @@
+"""Explanations say what admission does, in every situation, and change nothing."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from appliance.protocols.imap import replies
+from appliance.routing import passwords
+from appliance.routing.explain import TEMPORARY, Explanation, explain
+from appliance.routing.health import Health
+from appliance.routing.told import told
+from appliance.terms import Refusal, Route, Service
+from tests.routing.configuration import MARIA, OTTO, PEER, Configuration, Worker
+
+
+def ask(worker: Worker, configuration: Configuration, who: str, ip: str = PEER.ip) -> Explanation:
+    admission = worker.admission
+    return explain(admission.snapshot, configuration.writer, who, Service.IMAP, ip, admission.health)
+
+
+def test_a_route(configuration: Configuration) -> None:
+    found = ask(Worker(configuration), configuration, "Maria+tag@example.test")
+    assert (found.address, found.service, found.verdict, found.told) == (MARIA, "imap", "route", "OK")
+    assert (found.backend, found.host, found.port, found.login) == ("alpha", "192.0.2.1", 143, MARIA)
+    assert [step.name for step in found.steps] == ["address", "name", "map people", "mailbox", "back-end"]
+    assert found.steps[2].result == f"{MARIA} is on alpha" and found.steps[3].source == "map people"
+    shown = msgspec.to_builtins(found)
+    assert {"address", "service", "verdict", "backend", "host", "port", "steps", "told"} <= shown.keys()
+    assert all({"name", "result", "source", "age", "ms"} == step.keys() for step in shown["steps"])
+
+
+def _alpha_down(worker: Worker) -> None:
+    worker.admission.health.told("alpha", "imap", False, "no route to host")
+
+
+def test_down_is_temporary_and_still_says_where(configuration: Configuration) -> None:
+    worker = Worker(configuration)
+    _alpha_down(worker)
+    found = ask(worker, configuration, MARIA)
+    assert (found.verdict, found.backend, found.port, found.told) == ("temporary", "alpha", 143, "NO [UNAVAILABLE]")
+    assert "no route to host" in found.steps[-1].result
+    configuration.set("backend", "alpha", imap="192.0.2.1:143", standby="beta")
+    worker.admission.tick()
+    found = ask(worker, configuration, MARIA)
+    assert (found.verdict, found.backend, found.steps[-1].source) == ("route", "beta", "standby of alpha")
+
+
+def test_it_takes_no_trial(configuration: Configuration) -> None:
+    now = [1000.0]
+    health = Health(clock=lambda: now[0])
+    health.told("alpha", "imap", False, "down")
+    now[0] += 30
+    snapshot = Worker(configuration).admission.snapshot
+    for _ in range(2):
+        assert explain(snapshot, configuration.writer, MARIA, Service.IMAP, "", health).verdict == "route"
+    assert health.usable("alpha", Service.IMAP)
+
+
+@pytest.mark.parametrize("method", ["backend", "internal"])
+def test_it_never_differs_from_admission(configuration: Configuration, method: str) -> None:
+    stored = passwords.hash(b"secret")
+    configuration.set("auth", "", method=method)
+    configuration.set("imap", "", failover="gamma", map=["people", "more"])
+    configuration.set("map", "more")
+    configuration.set("backend", "gamma", imap="192.0.2.3:143", state="drain", standby="beta")
+    configuration.set("backend", "loop", imap="127.0.0.1:2143")
+    configuration.set("imap", "", failover="gamma", map=["people", "more"], listen=["127.0.0.1:2143"])
+    configuration.put("more", {"lost@example.test": "nowhere", "loop@example.test": "loop", "@beta.test": "beta"})
+    configuration.ban("account", "banned@example.test")
+    configuration.ban("address", "198.51.100.1")
+    names = [MARIA, OTTO, "who@example.test", "lost@example.test", "loop@example.test", "x+y@beta.test",
+             "banned@example.test", "@", "off@beta.test", "no-account@beta.test"]  # fmt: skip
+    for name in names[:7]:
+        configuration.account(name.replace("+y", ""), stored)
+    configuration.account("off@beta.test", stored, "off")
+    worker = Worker(configuration)
+    _alpha_down(worker)
+    for name in names:
+        for ip in (PEER.ip, "198.51.100.1"):
+            verdict = worker.admit(name, peer=msgspec.structs.replace(PEER, ip=ip))
+            found = ask(worker, configuration, name, ip)
+            if isinstance(verdict, Route):
+                assert (found.verdict, found.refusal) == ("route", "")
+                assert (found.backend, found.host, found.port) == (
+                    verdict.endpoint.backend, verdict.endpoint.host, verdict.endpoint.port,
+                )  # fmt: skip
+                assert (found.address, found.login) == (verdict.address, verdict.login)
+            else:
+                assert found.refusal == verdict
+                assert found.verdict == ("temporary" if verdict in TEMPORARY else "refuse")
+            assert found.steps
+
+
+def test_a_map_that_is_not_served_is_temporary(configuration: Configuration) -> None:
+    configuration.set("map", "corp", type="ldap-bind", ldap="corp")
+    configuration.set("imap", "", map=["corp", "people"])
+    found = ask(Worker(configuration), configuration, MARIA)
+    assert (found.verdict, found.refusal) == ("temporary", "try-later")
+    assert "unknown: map corp is of type ldap-bind" in found.steps[2].result
+
+
+@pytest.mark.parametrize("refusal", Refusal)
+def test_told_is_what_the_protocol_says(refusal: Refusal) -> None:
+    code, _ = replies.REFUSALS[refusal]
+    assert told(Service.IMAP, refusal) == f"NO [{code.decode()}]"
+    assert told(Service.POP3, refusal) == f"NO ({refusal.told})"
