@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import random
 import re
+import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -188,11 +190,19 @@ def _context(endpoint: Endpoint) -> ssl.SSLContext:
 
 
 def _why(error: Exception) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"certificate not accepted: {error.verify_message}"
-    if isinstance(error, OSError):
-        return error.strerror or str(error) or type(error).__name__
-    return str(error)
+    match error:
+        case ssl.SSLCertVerificationError():
+            return f"certificate not accepted: {error.verify_message}"
+        case ssl.SSLError():
+            return f"TLS failed: {(error.reason or str(error)).replace('_', ' ').lower()}"
+        case socket.gaierror():
+            return error.strerror or "unknown host"
+        case OSError() if error.errno:
+            return os.strerror(error.errno)  # asyncio puts the address into the text; we know it
+        case ValueError():
+            return f"a line of more than {LINE} octets"
+        case _:
+            return str(error) or type(error).__name__
 
 
 def _shown(lines: list[bytes]) -> str:

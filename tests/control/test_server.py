@@ -85,7 +85,7 @@ def _state(home: Home) -> str:
 
 
 def test_no_home_is_one_clear_sentence(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="holds no node: run `postern --home .* init` first"):
+    with pytest.raises(Refused, match=r"holds no node: run `postern --home .* init` first"):
         Client.connect(Home(tmp_path))
 
 
@@ -96,7 +96,9 @@ def test_several_requests_on_one_connection(controller: Running) -> None:
         assert [row["address"] for row in client.ask(AccountList()).value] == ["maria@example.test"]
 
 
-@pytest.mark.parametrize("line", [b"garbage", b"{}", b"[1]", b'{"do": "nothing known"}', b"\xff\xfe", b'{"do": "status", "x": 1}'])
+@pytest.mark.parametrize(
+    "line", [b"garbage", b"{}", b"[1]", b'{"do": "nothing known"}', b"\xff\xfe", b'{"do": "status", "x": 1}']
+)
 def test_what_is_no_request_is_refused_and_the_conversation_goes_on(controller: Running, line: bytes) -> None:
     with raw(controller.home) as connection:
         connection.sendall(line + b"\n")
@@ -225,19 +227,23 @@ def test_a_full_disk_refuses_a_change_and_leaves_nothing_half_done() -> None:
         running = Running(new_home(disk / "h"))
         try:
             _fill(disk / "ballast")
-            with pytest.raises(Refused, match="is full or failing.*nothing was changed"):
+            with pytest.raises(Refused, match=r"is full or failing.*nothing was changed"):
                 for number in range(200):
                     running.ask(AccountAdd(f"user{number}@example.test", "pw"))
-            before = [row["address"] for row in running.ask(AccountList()).value]
+            before = _addresses(running)
             (disk / "ballast").unlink()
             running.ask(AccountAdd("last@example.test", "pw"))
-            assert [row["address"] for row in running.ask(AccountList()).value] == sorted([*before, "last@example.test"])
+            assert _addresses(running) == sorted([*before, "last@example.test"])
             assert running.stop()[0] == 0
         finally:
             running.close()
     finally:
         subprocess.run(["umount", "-l", str(disk)], check=True)
         disk.rmdir()
+
+
+def _addresses(running: Running) -> list[str]:
+    return [row["address"] for row in running.ask(AccountList()).value]
 
 
 def _fill(path: Path) -> None:

@@ -1,0 +1,291 @@
+"""The controller and its workers over real sockets: generations, laggards, sessions, log-ins, failed guesses."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from appliance import messages, packets
+from appliance.control.api import Done, Refused
+from appliance.control.api.accounts import AccountAdd, AccountDisable, AccountList
+from appliance.control.api.live import LogTail, SessionKick, SessionList, Status
+from appliance.control.client import Client
+from appliance.messages import Outcome, SessionRow
+from tests.control.running import FakeWorker, Running, raw
+from tests.services.ports import eventually
+
+MakeWorker = Callable[[int], FakeWorker]
+
+
+class Asking(threading.Thread):
+    """A request under way, while the test plays the workers."""
+
+    def __init__(self, controller: Running, request: object) -> None:
+        super().__init__(daemon=True)
+        self._controller, self._request = controller, request
+        self.began = time.monotonic()
+        self.done: Done | None = None
+        self.refused: Refused | None = None
+        self.start()
+
+    def run(self) -> None:
+        """Ask."""
+        try:
+            self.done = self._controller.ask(self._request)
+        except Refused as refused:
+            self.refused = refused
+        self.took = time.monotonic() - self.began
+
+    def answer(self) -> Done:
+        """Its end."""
+        self.join(10)
+        assert self.done is not None, self.refused
+        return self.done
+
+
+def outcome(user: str = "maria@example.test", refusal: str = "", session: str = "1-1", **more: object) -> Outcome:
+    """A log-in that ended."""
+    fields: dict[str, object] = {
+        "at": time.time(), "session": session, "service": "imap", "user": user, "client": "192.0.2.7",
+        "backend": "mail2", "refusal": refusal, "ms": [1.0, 2.0, 3.0, 6.0], **more,
+    }  # fmt: skip
+    return Outcome(**fields)  # type: ignore[arg-type]
+
+
+def session(name: str, user: str = "maria@example.test", backend: str = "mail2") -> SessionRow:
+    """A live session."""
+    return SessionRow(name, user, "imap", "192.0.2.7", backend, 1000.0 + len(name), 17, 4711, "relay")
+
+
+def test_a_change_answers_once_every_worker_serves_by_it(controller: Running, worker: MakeWorker) -> None:
+    first, second = worker(0), worker(1)
+    asking = Asking(controller, AccountAdd("maria@example.test", "pw"))
+    generation = first.hear(messages.Generation)
+    first.send(messages.Applied(generation.revision))
+    time.sleep(0.3)
+    assert asking.is_alive()
+    second.send(messages.Applied(second.hear(messages.Generation).revision))
+    done = asking.answer()
+    assert done.note == "" and done.value["revision"] == generation.revision
+    assert asking.took < 2
+
+
+def test_a_hung_worker_is_named_after_two_seconds_and_the_change_is_done(
+    controller: Running, worker: MakeWorker
+) -> None:
+    hung, well = worker(0), worker(1)
+    asking = Asking(controller, AccountAdd("maria@example.test", "pw"))
+    well.send(messages.Applied(well.hear(messages.Generation).revision))
+    done = asking.answer()
+    assert 1.9 < asking.took < 3.5
+    assert hung.name in done.note and well.name not in done.note
+    assert [row["address"] for row in controller.ask(AccountList()).value] == ["maria@example.test"]
+
+
+def test_a_worker_that_dies_is_not_waited_for(controller: Running, worker: MakeWorker) -> None:
+    dying = worker(0)
+    asking = Asking(controller, AccountAdd("maria@example.test", "pw"))
+    dying.hear(messages.Generation)
+    dying.close()
+    assert asking.answer().note == ""
+    assert asking.took < 1.9
+
+
+def test_a_new_worker_is_told_the_generation_and_every_known_state(controller: Running, worker: MakeWorker) -> None:
+    worker(0).send(messages.BackendState("mail2", "imap", False, "refused"))
+    time.sleep(0.2)
+    later = worker(1)
+    assert later.hear(messages.BackendState) == messages.BackendState("mail2", "imap", False, "refused")
+
+
+def test_a_breaker_is_told_to_the_others_and_not_back(controller: Running, worker: MakeWorker) -> None:
+    first, second = worker(0), worker(1)
+    first.send(messages.BackendState("mail2", "imap", False, "refused"))
+    assert not second.hear(messages.BackendState).up
+    assert first.hears_nothing(0.3)
+
+
+def test_failed_guesses_reach_the_workers_that_did_not_see_them(controller: Running, worker: MakeWorker) -> None:
+    first, second, third = worker(0), worker(1), worker(2)
+    first.send(messages.FailuresSeen({"192.0.2.7": 2, "maria@example.test": 2}))
+    second.send(messages.FailuresSeen({"192.0.2.7": 1}))
+    assert third.hear(messages.FailuresElsewhere).failures == {"192.0.2.7": 3, "maria@example.test": 2}
+    assert second.hear(messages.FailuresElsewhere).failures == {"192.0.2.7": 2, "maria@example.test": 2}
+    assert first.hear(messages.FailuresElsewhere).failures == {"192.0.2.7": 1}
+
+
+def test_many_failed_guesses_are_told_in_several_packets(controller: Running, worker: MakeWorker) -> None:
+    first, second = worker(0), worker(1)
+    guessed = {f"{'x' * 250}{number}@example.test": 1 for number in range(200)}
+    first.send(messages.FailuresSeen(guessed))
+    heard: dict[str, int] = {}
+    while len(heard) < len(guessed):
+        heard |= second.hear(messages.FailuresElsewhere).failures
+    assert heard == guessed
+
+
+def test_sessions_of_all_workers_and_who_did_not_answer(controller: Running, worker: MakeWorker) -> None:
+    first, second, hung = worker(0), worker(1), worker(2)
+    asking = Asking(controller, SessionList(backend="mail2"))
+    asked = first.hear(messages.ListSessions)
+    assert asked.backend == "mail2"
+    first.send(messages.Sessions(asked.request, [session("a1")], more=True))
+    first.send(messages.Sessions(asked.request, [session("a22")]))
+    second.send(messages.Sessions(second.hear(messages.ListSessions).request, []))
+    done = asking.answer()
+    assert [row["id"] for row in done.value] == ["a1", "a22"]
+    assert done.value[0] == {
+        "id": "a1", "user": "maria@example.test", "service": "imap", "from": "192.0.2.7", "backend": "mail2",
+        "since": 1002.0, "in": 17, "out": 4711, "state": "relay",
+    }  # fmt: skip
+    assert hung.name in done.note and first.name not in done.note
+    assert 0.9 < asking.took < 2
+
+
+def test_kick_counts_over_all_workers(controller: Running, worker: MakeWorker) -> None:
+    first, second = worker(0), worker(1)
+    asking = Asking(controller, SessionKick(user="maria@example.test"))
+    for one, count in ((first, 2), (second, 1)):
+        kick = one.hear(messages.Kick)
+        assert kick.user == "maria@example.test"
+        one.send(messages.Kicked(kick.request, count))
+    assert asking.answer().value == {"kicked": 3}
+
+
+def test_kick_without_a_match_is_refused(controller: Running, worker: MakeWorker) -> None:
+    one = worker(0)
+    asking = Asking(controller, SessionKick(("nobody",)))
+    one.send(messages.Kicked(one.hear(messages.Kick).request, 0))
+    asking.join(10)
+    assert asking.refused is not None and asking.refused.text == "no session matches"
+
+
+def test_kick_of_everything_by_mistake_is_wrong_usage(controller: Running) -> None:
+    with pytest.raises(Refused) as refused:
+        controller.ask(SessionKick())
+    assert refused.value.status == 2
+
+
+def test_log_ins_of_the_past_and_then_live(controller: Running, worker: MakeWorker) -> None:
+    one = worker(0)
+    one.send(messages.Outcomes([outcome(session="1-1"), outcome(session="1-2", refusal="bad-credentials")]))
+    time.sleep(0.2)
+    with Client.connect(controller.home) as client:
+        events = client.stream(LogTail())
+        assert [next(events).value["session"] for _ in range(2)] == ["1-1", "1-2"]
+        one.send(messages.Outcomes([outcome(session="1-3")]))
+        assert next(events).value["session"] == "1-3"
+
+
+@pytest.mark.parametrize(
+    ("request_", "sessions"),
+    [
+        (LogTail(outcome="ok", follow=False), ["1-1"]),
+        (LogTail(outcome="refused", follow=False), ["1-2", "1-3"]),
+        (LogTail(outcome="bad-credentials", follow=False), ["1-2"]),
+        (LogTail(user="otto@example.test", follow=False), ["1-3"]),
+        (LogTail(service="pop3", follow=False), []),
+        (LogTail(last=1, follow=False), ["1-3"]),
+        (LogTail(last=0, follow=False), []),
+    ],
+)
+def test_log_ins_are_filtered(
+    controller: Running, worker: MakeWorker, request_: LogTail, sessions: list[str]
+) -> None:
+    worker(0).send(
+        messages.Outcomes(
+            [
+                outcome(session="1-1"),
+                outcome(session="1-2", refusal="bad-credentials"),
+                outcome("otto@example.test", "backend-down", "1-3"),
+            ]
+        )
+    )
+    time.sleep(0.2)
+    with Client.connect(controller.home) as client:
+        assert [event.value["session"] for event in client.stream(request_)] == sessions
+
+
+def test_history_survives_the_controller(controller: Running, worker: MakeWorker) -> None:
+    worker(0).send(messages.Outcomes([outcome(session="7-7")]))
+    time.sleep(0.1)
+    assert controller.stop()[0] == 0
+    with Client.connect(controller.home) as client:
+        assert [event.value["session"] for event in client.stream(LogTail())] == ["7-7"]
+
+
+def test_an_unknown_outcome_is_wrong_usage(controller: Running) -> None:
+    with Client.connect(controller.home) as client, pytest.raises(Refused, match="no outcome 'fine'"):
+        list(client.stream(LogTail(outcome="fine")))
+
+
+def test_an_old_hash_is_replaced_unless_the_password_was_changed(controller: Running, worker: MakeWorker) -> None:
+    one = worker(0)
+    for address in ("maria@example.test", "otto@example.test"):
+        asking = Asking(controller, AccountAdd(address, "{SSHA}Ytc8pzQvrVFpx9nWU2v7BtRGFNRzYWx0"))
+        one.send(messages.Applied(one.hear(messages.Generation).revision))
+        asking.answer()
+    accounts = _hashes(controller)
+    one.send(messages.RehashWanted("maria@example.test", accounts["maria@example.test"], "$argon2id$new"))
+    one.send(messages.RehashWanted("otto@example.test", "of another time", "$argon2id$new"))
+    one.send(messages.Applied(one.hear(messages.Generation).revision))
+    changed = eventually(lambda: (now := _hashes(controller)) != accounts and now, "the hash is replaced")
+    assert changed == {**accounts, "maria@example.test": "$argon2id$new"}
+
+
+def _hashes(controller: Running) -> dict[str, str]:
+    from contextlib import closing
+
+    from db import accounts
+    from db.connect import reader
+
+    with closing(reader(controller.home.config_db)) as connection:
+        return {one.address: one.password for one in accounts.page(connection)}
+
+
+def test_status_counts_sessions_of_all_workers_and_forgets_those_of_the_dead(
+    controller: Running, worker: MakeWorker
+) -> None:
+    first, second = worker(0), worker(1)
+    key = 'sessions{service="imap",backend="mail2"}'
+    first.send(messages.Counters({key: 3}))
+    second.send(messages.Counters({key: 4}))
+    assert eventually(lambda: _imap(controller) == ("on", 7), "both are counted")
+    second.close()
+    assert eventually(lambda: _imap(controller) == ("on", 3), "the dead one's are gone")
+    first.close()
+    assert eventually(lambda: _imap(controller) == ("stopped", 0), "nobody serves")
+
+
+def _imap(controller: Running) -> tuple[str, int]:
+    row = next(row for row in controller.ask(Status()).value["services"] if row["name"] == "imap")
+    return row["state"], row["sessions"]
+
+
+def test_a_worker_that_sends_garbage_is_hung_up_on_and_nobody_else(controller: Running, worker: MakeWorker) -> None:
+    well = worker(0)
+    bad = packets.connect(controller.home.news_sock)
+    bad.setblocking(True)
+    bad.settimeout(5)
+    bad.send(b"\xc1garbage")
+    assert bad.recv(100) == b""
+    bad.close()
+    asking = Asking(controller, AccountAdd("maria@example.test", "pw"))
+    well.send(messages.Applied(well.hear(messages.Generation).revision))
+    assert asking.answer().note == ""
+
+
+def test_the_stream_itself_is_json_lines(controller: Running) -> None:
+    with raw(controller.home) as connection:
+        connection.sendall(b'{"do":"log tail","follow":false}\n')
+        assert json.loads(connection.makefile("rb").readline()) == {"is": "done", "value": None, "note": ""}
+
+
+def test_disabling_an_account_is_one_entry_for_the_audit(controller: Running) -> None:
+    controller.ask(AccountAdd("maria@example.test", "pw"))
+    done = controller.ask(AccountDisable("maria@example.test"))
+    assert "revision" in done.value
