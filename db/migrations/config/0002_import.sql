@@ -7,5 +7,5 @@ CREATE TABLE map_import (
 -- What kind of entry an audit row tells of: the chunks of an import are recorded, not listed.
 ALTER TABLE audit ADD COLUMN kind TEXT NOT NULL DEFAULT 'ops';
 
--- Removing a load's rows in pieces must not scan for the next one.
+-- Housekeeping looks for old records, and for recent ones that a map may be taken back to.
 CREATE INDEX audit_at ON audit (at);
