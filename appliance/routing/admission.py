@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from appliance.routing import decision
 from appliance.routing.authentication import Accounts, OnRehash, Refused
-from appliance.routing.decision import Place, View
+from appliance.routing.decision import View
 from appliance.routing.health import Health, OnState
 from appliance.routing.limits import Failures
 from appliance.routing.names import Name
@@ -148,13 +148,14 @@ class Admission:
         """The way to the mailbox of this name. `account`: who it is, if that was found out here."""
         service = peer.service
         found = yield from decision.looked_up(now, service, name)
-        home = place = decision.placed(now, service, name, found)
-        if isinstance(place, Place):
-            place = decision.serving(now, service, place)
+        home = decision.placed(now, service, name, found)
+        if isinstance(home, Refused):
+            return home
+        place = decision.serving(now, service, home)
         if isinstance(place, Refused):
             return place
         if place is not home:
-            self._count(f"standby/{home.back_end.name}")  # type: ignore[union-attr]
+            self._count(f"standby/{home.back_end.name}")
         if isinstance(found, Absent):
             self._count(f"failover/{service}")
             _LOG.info("failover: %r is in no map of %s, goes to %s", name.whole, service, place.back_end.name)

@@ -22,7 +22,7 @@ from appliance.routing.snapshot import Snapshot
 from appliance.routing.tables import Tables
 from appliance.routing.told import told
 from appliance.routing.usermap import Hit, UserMap
-from appliance.terms import Absent, Found, Lookup, Refusal, Service, Unknown
+from appliance.terms import Absent, Found, Lookup, Refusal, Service
 from db import bans
 from db.accounts import Account
 
@@ -104,14 +104,16 @@ class _Asking:
 
     def _account(self, name: Name) -> Account | Refused:
         found = Accounts(self._tables, lambda *_: None).find(name)
-        if isinstance(found, Unknown):
-            refused: Refused | None = Refused(Refusal.TRY_LATER, found.reason)
+        answer: Account | Refused
+        if isinstance(found, Found):
+            answer = disabled(found.value) or found.value
         elif isinstance(found, Absent):
-            refused = Refused(Refusal.UNKNOWN_HERE, "no such account")
+            answer = Refused(Refusal.UNKNOWN_HERE, "no such account")
         else:
-            refused = disabled(found.value)
-        self.note("account", refused.why if refused else "on; its password would be checked here", "accounts")
-        return refused or found.value  # type: ignore[union-attr]
+            answer = Refused(Refusal.TRY_LATER, found.reason)
+        result = answer.why if isinstance(answer, Refused) else "on; its password would be checked here"
+        self.note("account", result, "accounts")
+        return answer
 
     def _place(self, name: Name, account: Account | None) -> Place | Refused:
         place = decision.placed(self._now, self._service, name, self._look(name))

@@ -22,6 +22,8 @@ BUSY_MS: Final = 50  # the most that a renewal may hold up a worker's loop
 # The cache holds the inner pages of a map of a million rows; its leaves are in the page cache, shared by all workers.
 PRAGMAS: Final = (f"busy_timeout = {BUSY_MS}", "mmap_size = 0", "cache_size = -4096")
 
+BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)  # somebody else's doing: the connection is as good as ever
+
 
 class Tables:
     """A held view of config.db. Belongs to the thread that made it."""
@@ -62,7 +64,8 @@ class Tables:
                 self._loads.clear()
             self.problem = ""
         except (sqlite3.Error, OSError) as error:
-            self.close()
+            if getattr(error, "sqlite_errorcode", 0) not in BUSY:
+                self.close()
             self.problem = f"config.db: {error}"
         return not self.problem
 
