@@ -35,6 +35,7 @@ from db.staging import Staging
 
 KEPT: Final = 1000  # error lines that are named; those beyond are counted
 COLUMNS: Final = ("address", "backend")
+SWEEPER: Final = By("postern", "this node")
 
 _one_at_a_time: Final = threading.Lock()  # an import may use 100 MB; two would not be twice as fast
 
@@ -69,7 +70,7 @@ def run(node: Node, by: By, request: MapImport, file: BinaryIO | None) -> Iterat
     if not _one_at_a_time.acquire(blocking=False):
         raise Refused("another import is under way: wait until it has ended")
     try:
-        sweep(node, by)
+        sweep(node)
         with _folder(node.home.staging) as folder:
             yield from _run(node, by, request, file, folder)
     except Unreadable as error:
@@ -82,7 +83,7 @@ def run(node: Node, by: By, request: MapImport, file: BinaryIO | None) -> Iterat
         _one_at_a_time.release()
 
 
-def sweep(node: Node, by: By) -> None:
+def sweep(node: Node) -> None:
     """Remove what an import of this node left that was killed. To be called while none is under way: at start."""
     for folder in node.home.staging.glob("import-*"):
         shutil.rmtree(folder, ignore_errors=True)
@@ -90,7 +91,8 @@ def sweep(node: Node, by: By) -> None:
         record = audit.get(node.reader(), begun.load)
         if record is None or f"-{node.name}-" in record.id:
             what = f"give up the import into map {begun.map} that was cut short"
-            node.submit([node.entry(by, what, kind="imp", step="abort", map=begun.map, load=begun.load)])
+            with suppress(Refused):  # a full disk: the next start or import tries again
+                node.submit([node.entry(SWEEPER, what, kind="imp", step="abort", map=begun.map, load=begun.load)])
 
 
 def _run(node: Node, by: By, request: MapImport, file: BinaryIO, folder: Path) -> Iterator[Reply]:

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from appliance.control import rehash
+from appliance.control import importing, rehash
 from appliance.control.api import Refused
 from appliance.control.history import History
 from appliance.control.hub import Hub
@@ -151,6 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         lock = take(home)
         node = Node.open(home)
+        importing.sweep(node)
     except Refused as refused:
         print(f"postern: {refused.text}", file=sys.stderr)
         return 1
