@@ -13,11 +13,17 @@ from appliance.home import Home
 from tests.control.running import FakeWorker, Running, new_home
 
 
+@pytest.fixture(scope="session")
+def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home to make copies of: keys take time."""
+    return new_home(tmp_path_factory.mktemp("founded") / "h").path
+
+
 @pytest.fixture
-def home() -> Iterator[Home]:
+def home(founded: Path) -> Iterator[Home]:
     """An initialised home, its name short enough for sockets below it."""
     folder = Path(tempfile.mkdtemp(prefix="pc-", dir="/tmp"))
-    yield new_home(folder / "h")
+    yield Home(shutil.copytree(founded, folder / "h"))
     shutil.rmtree(folder)
 
 

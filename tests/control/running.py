@@ -45,7 +45,7 @@ class Running:
             env={**os.environ, **environment},
         )
         deadline = time.monotonic() + 20
-        while not home.control_sock.exists():
+        while not _listens(home):
             assert self.process.poll() is None and time.monotonic() < deadline, "the controller does not start"
             time.sleep(0.02)
 
@@ -66,6 +66,11 @@ class Running:
         self.process.wait()
         if self.process.stderr:
             self.process.stderr.close()
+
+
+def _listens(home: Home) -> bool:
+    with socket.socket(socket.AF_UNIX) as connection:
+        return connection.connect_ex(str(home.control_sock)) == 0
 
 
 class FakeWorker:

@@ -207,7 +207,7 @@ def test_ages(seconds: float, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("octets", "shown"), [(0, "0"), (999, "999"), (1024, "1.0K"), (20_000, "20K"), (2_000_000, "1.9M"), (1 << 40, "1.0T")]
+    ("octets", "shown"), [(0, "0"), (999, "999"), (1024, "1.0K"), (20_000, "20K"), (2_000_000, "1.9M"), (2**40, "1.0T")]
 )
 def test_sizes(octets: int, shown: str) -> None:
     assert _size(octets) == shown

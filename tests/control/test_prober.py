@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from appliance.control.prober import PROXY_LOCAL, SPEECH, Prober, check, visit
+from appliance.control.prober import Prober
+from appliance.control.visit import PROXY_LOCAL, SPEECH, check, visit
 from appliance.control.workers import States
 from appliance.messages import BackendState
 from appliance.terms import Endpoint, TlsMode
