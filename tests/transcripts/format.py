@@ -18,7 +18,8 @@ given (all are optional)
     ADDRESS has the password WORD                any other is refused; without it every password is admitted
     ADDRESS is refused REFUSAL                   ADDRESS may act as ADDRESS
     STORE is down [COUNT times] | STORE uses starttls | STORE has a bad certificate | STORE wants introductions
-    STORE is entered as NAME with PASSWORD       limits NAME=NUMBER...         whole packets
+    STORE is entered as NAME with PASSWORD       limits NAME=NUMBER...
+    whole packets (not octet by octet)           pure (not over sockets)
     door KIND...                                 clear, open (may log in without TLS), tls; without it: open and tls
 happens
     refused: REFUSAL | waits: SECONDS | tls: client | tls: STORE       what we do besides speaking
@@ -78,6 +79,11 @@ class Transcript:
     def whole_packets(self) -> bool:
         """Whether it depends on packets: not played octet by octet."""
         return "whole packets" in self.given
+
+    @property
+    def is_pure(self) -> bool:
+        """Whether it speaks of what is another on each connection: not played over sockets."""
+        return "pure" in self.given
 
     def __str__(self) -> str:
         return f"{Path(self.path).stem}: {self.title}"

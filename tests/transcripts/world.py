@@ -48,7 +48,7 @@ class World:
         """The world that these lines describe; `places` are the stores' host and port. Raises ValueError."""
         world = cls(places=places or {})
         for line in given:
-            if not line.startswith(("door ", "whole packets")):
+            if not line.startswith(("door ", "whole packets", "pure")):
                 world._learn(line)
         return world
 
