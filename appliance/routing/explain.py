@@ -25,6 +25,7 @@ from appliance.routing.usermap import Hit, UserMap
 from appliance.terms import Absent, Found, Lookup, Refusal, Service
 from db import bans
 from db.accounts import Account
+from db.connect import snapshot as one_moment
 
 TEMPORARY: Final = frozenset({Refusal.TRY_LATER, Refusal.BACKEND_DOWN, Refusal.BACKEND_REFUSED, Refusal.LIMIT})
 
@@ -59,9 +60,10 @@ def explain(
 ) -> Explanation:
     """Explain a log-in. `client_ip` may be empty: then no address is banned. Raises sqlite3.Error."""
     tables = Tables.over(connection)
-    now = decision.view(snapshot, tables, Bans(bans.all(connection)), health)
     found = Explanation(address, str(service))
-    ending = _Asking(now, service, tables, found).ask(address, client_ip)
+    with one_moment(connection):
+        now = decision.view(snapshot, tables, Bans(bans.all(connection)), health)
+        ending = _Asking(now, service, tables, found).ask(address, client_ip)
     refusal = ending.refusal if isinstance(ending, Refused) else None
     found.refusal = str(refusal or "")
     found.verdict = "route" if refusal is None else "temporary" if refusal in TEMPORARY else "refuse"

@@ -17,7 +17,7 @@ import msgspec
 LONGEST: Final = 320  # octets: 64 + "@" + 255, RFC 3696 erratum 1690
 
 
-class Name(msgspec.Struct, frozen=True):
+class Name(msgspec.Struct, frozen=True, gc=False):
     """A normalised name. `domain` is empty for a name without one, `untagged` for a name without a tag."""
 
     whole: str

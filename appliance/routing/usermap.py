@@ -20,7 +20,7 @@ from appliance.terms import ABSENT, Absent, Found, Lookup, Unknown
 Work = Callable[[], Any]  # blocking; whoever runs the generator has it done in a thread and sends the result
 
 
-class Hit(msgspec.Struct, frozen=True):
+class Hit(msgspec.Struct, frozen=True, gc=False):
     """Where a map puts a name. `key`: the mailbox; `entry`: what was found of it, which may be its "@domain"."""
 
     map: str
@@ -53,15 +53,16 @@ class SqliteMap:
         """See UserMap."""
         if self._fold:
             name = name.folded()
-        for entry in (name.whole, name.untagged, name.domain and f"@{name.domain}"):
-            if entry:
-                found = self._tables.entry(self.name, entry)
-                if isinstance(found, Found):
-                    key = name.whole if entry[0] == "@" else entry
-                    return Found(Hit(self.name, key, entry, found.value))
-                if found is not ABSENT:
-                    return found
-        return ABSENT
+        found = self._ask(name.whole, name.whole)
+        if found is ABSENT and name.untagged:
+            found = self._ask(name.untagged, name.untagged)
+        if found is ABSENT and name.domain:
+            found = self._ask(f"@{name.domain}", name.whole)
+        return found
+
+    def _ask(self, entry: str, key: str) -> Lookup[Hit]:
+        found = self._tables.entry(self.name, entry)
+        return Found(Hit(self.name, key, entry, found.value)) if isinstance(found, Found) else found
 
 
 class UnservedMap:
