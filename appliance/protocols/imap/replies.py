@@ -35,6 +35,7 @@ RESPOND: Final = b"+ \r\n"
 ID: Final = b'* ID ("name" "Postern")\r\n'
 LOGGED_OUT: Final = b"* BYE Logging out\r\n"
 KICKED: Final = b"* BYE This session was ended by an administrator\r\n"
+TURNED_AWAY: Final = b"* BYE Too busy, try again later\r\n"  # to whom has not logged in
 TOO_MANY_COMMANDS: Final = b"* BYE Too many commands before log-in\r\n"
 TOO_MANY_ATTEMPTS: Final = b"* BYE Too many failed attempts\r\n"
 LINE_TOO_LONG: Final = b"* BYE Line too long\r\n"
