@@ -15,7 +15,7 @@ from tests.services.people import SYNC
 
 CONFIGURATION = """
 IMAPAccount store
-Host {host}
+Host localhost
 Port {port}
 User {user}
 Pass {password}
@@ -42,12 +42,12 @@ EIGHT_BITS = bytes(range(128, 256)) * 10
 BODIES = [b"", b"one line\r\n", b".\r\n..\r\nFrom here\r\n", EIGHT_BITS + b"\r\n", b"x" * 900_000 + b"\r\n"]
 
 
-def sync(folder: Path, host: str, port: int, ssl: str, ca: Path) -> dict[str, set[bytes]]:
+def sync(folder: Path, port: int, ssl: str, ca: Path) -> dict[str, set[bytes]]:
     """Run mbsync; what the folder's mailboxes hold then, without mbsync's own header line."""
     (folder / "mail").mkdir(parents=True, exist_ok=True)
     file = folder / "mbsyncrc"
-    file.write_text(CONFIGURATION.format(host=host, port=port, user=SYNC.address, password=SYNC.password, ssl=ssl,
-                                         ca=ca, folder=folder))
+    file.write_text(CONFIGURATION.format(port=port, user=SYNC.address, password=SYNC.password, ssl=ssl, ca=ca,
+                                         folder=folder))
     run = subprocess.run(["mbsync", "-c", str(file), "-a"], capture_output=True, text=True, timeout=100, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     return contents(folder)
@@ -83,14 +83,14 @@ def test_both_ways(node: Node, stores: Stores, authority: Authority, folder: Pat
 
     ours = (node.imaps if ssl == "IMAPS" else node.imap)
     theirs = (store.imaps if ssl == "IMAPS" else store.imap)
-    pulled = sync(folder / "ours", node.host, ours, ssl, authority.file)
+    pulled = sync(folder / "ours", ours, ssl, authority.file)
     assert len(pulled[f"Box-{ssl}"]) == len(BODIES)
-    assert pulled == sync(folder / "theirs", store.host, theirs, ssl, authority.file)
+    assert pulled == sync(folder / "theirs", theirs, ssl, authority.file)
 
     for number, body in enumerate(BODIES, 100):
         pushed = folder / "ours" / "mail" / f"Box-{ssl}" / "new" / f"{number}.trial"
         pushed.write_bytes(message(number, body).replace(b"\r\n", b"\n"))
-    sync(folder / "ours", node.host, ours, ssl, authority.file)
-    both = sync(folder / "theirs", store.host, theirs, ssl, authority.file)
+    sync(folder / "ours", ours, ssl, authority.file)
+    both = sync(folder / "theirs", theirs, ssl, authority.file)
     assert len(both[f"Box-{ssl}"]) == 2 * len(BODIES)
     assert both == contents(folder / "ours")

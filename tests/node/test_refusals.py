@@ -80,19 +80,15 @@ def test_too_many_tries_end_the_connection(node: Node) -> None:
         assert b"BYE" in talk.rest()
 
 
-def test_limit_of_connections_without_log_in(new_node: NewNode) -> None:
+def test_too_many_without_log_in_push_out_their_own_oldest(new_node: NewNode) -> None:
     node = new_node(limits={"preauth_per_address": 2, "failure_delay": 0, "drain_seconds": 5})
     node.start(POSTERN_WORKERS="1")
-    idle = [Talk(node.host, node.imap) for _ in range(2)]
-    assert all(talk.line().startswith(b"* OK") for talk in idle)
-    with Talk(node.host, node.imap) as third:
-        assert b"* OK" not in third.rest()
-    with Talk(node.host, node.imap, source="127.0.0.77") as elsewhere:
-        elsewhere.line()
-        assert elsewhere.plain(*MARIA)[-1].startswith(b"tag OK")
-    idle[0].__exit__()
-    with Talk(node.host, node.imap) as again:
-        assert again.line().startswith(b"* OK")
+    elsewhere = Talk(node.host, node.imap, source="127.0.0.77")
+    oldest, younger, newest = (Talk(node.host, node.imap) for _ in range(3))
+    assert all(talk.line().startswith(b"* OK") for talk in (elsewhere, oldest, younger, newest))
+    assert oldest.rest().startswith(b"* BYE")
+    for talk in (elsewhere, younger, newest):
+        assert talk.plain(*MARIA)[-1].startswith(b"tag OK")
 
 
 def test_a_failed_guess_is_held_back(new_node: NewNode) -> None:

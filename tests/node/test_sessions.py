@@ -45,8 +45,8 @@ def through(node: Node, way: str) -> imaplib.IMAP4:
 
 def full_session(client: imaplib.IMAP4, who: Person) -> list[object]:
     """Everything the store says in a session that leaves no trace; numbers that differ by nature are replaced."""
-    said: list[object] = [client.login(*who), client.capability(), client.namespace(), client.enable("QRESYNC")]
-    said += [client.create("trial"), client.append("trial", r"(\Seen)", "1-Jan-2020 00:00:00 +0000", MESSAGE)]
+    said: list[object] = [client.login(*who)[0], client.capability(), client.namespace(), client.xatom("ENABLE", "QRESYNC")]
+    said += [client.create("trial"), client.append("trial", r"(\Seen)", '"01-Jan-2020 00:00:00 +0000"', MESSAGE)]
     said += [client.select("trial"), client.fetch("1", "(UID FLAGS RFC822.SIZE BODY[])"), client.search(None, "ALL")]
     said += [client.store("1", "+FLAGS", r"(\Deleted)"), client.expunge(), client.close()]
     said += [client.delete("trial"), client.list(), client.logout()]

@@ -34,8 +34,8 @@ class Authority:
         self._ca.cert_pem.write_to_path(str(self.file))
 
     def issue(self, *names: str) -> Certificate:
-        """A certificate for host names and addresses; a new one each time."""
-        issued = self._ca.issue_cert(*names)
+        """A certificate for host names and addresses, and for localhost; a new one each time."""
+        issued = self._ca.issue_cert(*names, "localhost")
         stem = f"{names[0]}-{len(list(self._folder.iterdir()))}"
         made = Certificate(self._folder / f"{stem}.pem", self._folder / f"{stem}.key")
         made.chain.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))

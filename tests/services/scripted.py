@@ -108,9 +108,10 @@ def honest_login(peer: socket.socket) -> tuple[bytes, BinaryIO]:
                 peer.sendall(b"+ \r\n")
                 line = heard.readline()
             words = base64.b64decode(line.split()[-1])
-        peer.sendall(_answer(tag, verb.upper()))
         if verb.upper() in (b"LOGIN", b"AUTHENTICATE"):
+            peer.sendall(tag + b" OK [CAPABILITY IMAP4rev1] logged in\r\n")
             return words, heard
+        peer.sendall(_answer(tag, verb.upper()))
     return b"", heard
 
 
