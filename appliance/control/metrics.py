@@ -72,8 +72,8 @@ def counted(tally: Tally) -> Iterator[Metric]:
         shown = family(f"postern_{name}", metric.help, labels=metric.labels)
         for key, value in totals.items():
             of, labels = parsed(key)
-            if of == name and labels.keys() == set(metric.labels):
-                shown.add_metric([labels[label] for label in metric.labels], value)
+            if of == name:
+                shown.add_metric(list(labels.values()), value)
         yield shown
 
 

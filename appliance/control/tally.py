@@ -3,16 +3,14 @@
 Pure: no I/O, no clock. A worker reports totals since it began, so a lost report costs nothing; the last totals of a
 worker that died are kept, so that no counter ever goes down. Gauges die with their worker.
 
-A counter's key is its name and labels as Prometheus writes them: `logins{service="imap",outcome="ok"}`, or `hashes`.
+A counter's key is its name and the values of its labels, with slashes: "logins/imap/ok", "hashes".
 """
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 from appliance.messages import Outcome
@@ -42,16 +40,16 @@ METRICS: Final[dict[str, Metric]] = {
     "waiting": Metric(("service",), "Connections that are not logged in yet.", is_gauge=True),
 }
 
-_LABEL: Final = re.compile(r'(\w+)="([^"]*)"')
-
 SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
-@lru_cache(maxsize=4096)
 def parsed(key: str) -> tuple[str, dict[str, str]]:
-    """Name and labels of a counter's key."""
-    name, _, labels = key.partition("{")
-    return name, dict(_LABEL.findall(labels))
+    """Name and labels of a counter's key; an empty name if METRICS knows no such one (a worker of a later release)."""
+    name, *values = key.split("/")
+    metric = METRICS.get(name)
+    if metric is None or len(values) != len(metric.labels):
+        return "", {}
+    return name, dict(zip(metric.labels, values, strict=True))
 
 
 class Tally:
@@ -70,8 +68,8 @@ class Tally:
     def gone(self, worker: object) -> None:
         """The worker died: its counters stay, its gauges go."""
         for key, value in self._live.pop(worker, {}).items():
-            metric = METRICS.get(parsed(key)[0])
-            if metric is not None and not metric.is_gauge:
+            name = parsed(key)[0]
+            if name and not METRICS[name].is_gauge:
                 self._gone[key] += value  # type: ignore[assignment]
 
     def totals(self) -> dict[str, float]:

@@ -251,7 +251,7 @@ def test_status_counts_sessions_of_all_workers_and_forgets_those_of_the_dead(
     controller: Running, worker: MakeWorker
 ) -> None:
     first, second = worker(0), worker(1)
-    key = 'sessions{service="imap",backend="mail2"}'
+    key = "sessions/imap/mail2"
     first.send(messages.Counters({key: 3}))
     second.send(messages.Counters({key: 4}))
     assert eventually(lambda: _imap(controller) == ("on", 7), "both are counted")

@@ -136,8 +136,7 @@ def metrics(controller: Running) -> str:
 
 def test_metrics_are_prometheus_text(controller: Running, worker: MakeWorker, metrics: str) -> None:
     one = worker(0)
-    logins, sessions = 'logins{service="imap",outcome="ok"}', 'sessions{service="imap",backend="mail2"}'
-    one.send(messages.Counters({logins: 3, sessions: 2}))
+    one.send(messages.Counters({"logins/imap/ok": 3, "sessions/imap/mail2": 2}))
     one.send(messages.Outcomes([outcome(), outcome(refusal="limit")]))
     one.send(messages.BackendState("mail2", "imap", False, "refused"))
     time.sleep(0.2)
