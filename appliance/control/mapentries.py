@@ -75,8 +75,9 @@ class EntryRules:
 
 def keys(name: Name) -> list[tuple[str, str]]:
     """The entries that a look-up asks for, in its order, each with what a hit there is called."""
-    found = [(name.whole, "exact"), (name.untagged, "without-tag"), (f"@{name.domain}", "domain")]
-    return [(key, match) for key, match in found if len(key) > 1]
+    domain = f"@{name.domain}" if name.domain else ""
+    found = [(name.whole, "exact"), (name.untagged, "without-tag"), (domain, "domain")]
+    return [(key, match) for key, match in found if key]
 
 
 def shown(text: str) -> str:

@@ -154,8 +154,8 @@ def get(node: Node, by: By, request: MapGet, file: BinaryIO | None) -> Done:
     """See MapGet."""
     rules, state = _entries(node, request.map)
     try:
-        wanted = [(rules.address(request.address), "domain")] if request.address.strip().startswith("@") else None
-        wanted = wanted or keys(rules.name(request.address))
+        by_domain = request.address.strip().startswith("@")
+        wanted = [(rules.address(request.address), "exact")] if by_domain else keys(rules.name(request.address))
     except ValueError as error:
         raise Refused(str(error)) from error
     for key, match in wanted:
