@@ -60,5 +60,5 @@ class Attempt:
             source=route.source if route is not None else "",
             refusal=refusal or "",
             why=why,
-            ms=[round(1000 * phase, 3) for phase in (self.admission, self.dial, there, total)],
+            ms=[1000 * self.admission, 1000 * self.dial, 1000 * there, 1000 * total],
         )

@@ -25,7 +25,7 @@ from appliance.wire.tlspipe import TlsPipe
 EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
 _GOING: Final = frozenset({0, errno.EINPROGRESS})
 _PROXY_V2: Final = b"\r\n\r\n\x00\r\nQUIT\n\x21"  # signature, version 2, command PROXY
-_TYPE: Final = socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+_TYPE: Final = int(socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
 
 
 class Failed(Exception):  # noqa: N818 - told, not raised

@@ -178,19 +178,32 @@ class Flow:
 
     def start(self, pending: bytes, first: bytes) -> None:
         """Send what was still to be sent, then what was read before the hand-over; then go on."""
-        self.octets = len(first)
-        self.kept = pending + self.outgoing(first)
-        self.flush()
-        if self.kept:
-            self.keep(self.kept)
+        if first:
+            self.octets = len(first)
+            pending += self.outgoing(first)
+        if pending:
+            self.put(pending)
+        if not self.blocked and not self.relay.over:
+            if self.ended:
+                self.pass_on_the_end()
+            elif not self.reading:
+                self.interest(reading=True, sending=self.sending)
+
+    def put(self, data: bytes | memoryview) -> None:
+        """Write this; keep what does not fit."""
+        try:
+            sent = write(self.to, data)
+        except OSError as error:
+            sent = self.unwritable(error)
+        if sent != len(data):
+            self.keep(bytes(data[sent:]))
 
     def add(self, data: bytes) -> None:
         """Send this, as it is, behind what is kept."""
-        self.kept = bytes(self.kept) + data
-        if not self.blocked:
-            self.flush()
-            if self.kept:
-                self.keep(self.kept)
+        if self.blocked:
+            self.kept = bytes(self.kept) + data
+        else:
+            self.put(data)
 
     def release(self) -> None:
         """Give back what was lent; the session is over."""
@@ -202,9 +215,10 @@ class Flow:
     def end(self) -> None:
         """The source has said all."""
         self.ended = True
-        self.interest(reading=False, sending=self.sending)
         if not self.blocked:
             self.pass_on_the_end()
+        if not self.relay.over:
+            self.interest(reading=False, sending=self.sending)
 
     def pass_on_the_end(self) -> None:
         """All that was read has been written."""

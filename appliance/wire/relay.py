@@ -137,4 +137,4 @@ def begin(shared: Shared, outcome: Outcome, farewell: bytes, client: Leg, backen
     for flow, sink, source in ((down, client, backend), (up, backend, client)):
         if not relay.over:
             owed = sink.tls.take_owed() if sink.tls is not None else b""
-            flow.start(sink.outbox + owed, source.inbox)
+            flow.start(sink.outbox + owed if owed else sink.outbox, source.inbox)

@@ -73,7 +73,7 @@ def _literal(host: str, port: int) -> list[Address] | None:
             socket.inet_pton(family, host)
         except OSError:
             continue
-        return [(family, (host, port))]
+        return [(int(family), (host, port))]  # a plain number: an enumeration's member is slower to hand over
     return None
 
 

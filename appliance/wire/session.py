@@ -24,13 +24,13 @@ from appliance.protocols.conversation import (
     Send,
     Side,
 )
-from appliance.terms import Peer
+from appliance.terms import Limits, Peer
 from appliance.wire import steps
 from appliance.wire.attempt import Attempt
 from appliance.wire.dial import Dialling
 from appliance.wire.leg import AHEAD, Leg
 from appliance.wire.listener import Policy
-from appliance.wire.loop import ERR, HUP, OUT, READING
+from appliance.wire.loop import ERR, HUP, IN, OUT, READING
 from appliance.wire.preauth import origin
 from appliance.wire.shared import Shared
 from appliance.wire.sockets import end_sending
@@ -39,6 +39,7 @@ from appliance.wire.steps import PENDING
 log = logging.getLogger(__name__)
 
 LINGER: Final = 2.0  # seconds that a client has for reading our last words
+AGAIN: Final = object()  # no answer: look again
 _FACTS: Final = (Gone, LineTooLong, Misspoken)
 
 
@@ -75,11 +76,13 @@ class Session:
         "since",
     )
 
-    def __init__(self, shared: Shared, policy: Policy, session: str, fd: int, ip: str, port: int) -> None:
+    def __init__(
+        self, shared: Shared, limits: Limits, policy: Policy, session: str, fd: int, ip: str, port: int
+    ) -> None:
         self.shared = shared
         self.policy = policy
         self.id = session
-        self.limits = limits = shared.admission.limits
+        self.limits = limits
         self.origin = origin(ip)
         self.client = Leg(shared.loop, fd)
         self.backend: Leg | None = None
@@ -124,14 +127,21 @@ class Session:
     # --- the conversation ---
 
     def advance(self, answer: Any, fact: Exception | None = None) -> None:
-        """Answer the conversation (or raise `fact` in it) and go on until it waits."""
+        """Answer the conversation and go on until it waits. AGAIN: what it waits for may be there now.
+
+        With `fact`, that is raised in it instead.
+        """
         conversation = self.conversation
         assert conversation is not None
         try:
-            effect = conversation.send(answer) if fact is None else conversation.throw(fact)
+            if fact is not None:
+                effect = conversation.throw(fact)
+            elif answer is AGAIN:
+                effect = self.effect
+            else:
+                effect = conversation.send(answer)
             while True:
                 self.effect = effect
-                self.deadline = 0.0
                 try:
                     answer = _HOW[type(effect)](self, effect)
                 except _FACTS as raised:
@@ -157,17 +167,6 @@ class Session:
             steps.stop_dialling(self)
             self.advance(None, fact)
 
-    def _again(self) -> None:
-        """What the conversation waits for may be there now."""
-        effect = self.effect
-        try:
-            answer = _HOW[type(effect)](self, effect)
-        except _FACTS as fact:
-            self.advance(None, fact)
-            return
-        if answer is not PENDING:
-            self.advance(answer)
-
     def wait_for(self, leg: Leg, side: Side) -> object:
         """Let the leg be read until it has more; raises Gone if it never will."""
         client, backend = self.client, self.backend
@@ -177,11 +176,10 @@ class Session:
             backend.flush()
         if leg.ended or leg.broken:
             raise Gone(side, "the connection was closed")
-        if not self.deadline:
-            if side is CLIENT:
-                self.deadline = min(self.shared.loop.now + self.limits.preauth_read_seconds, self.expires)
-            elif self.attempt is not None:
-                self.deadline = self.attempt.login_by
+        if leg is client:
+            self.deadline = min(self.shared.loop.now + self.limits.preauth_read_seconds, self.expires)
+        elif self.attempt is not None:
+            self.deadline = self.attempt.login_by
         if not leg.mask & READING:
             leg.interest(reading=True)
         return PENDING
@@ -216,35 +214,41 @@ class Session:
             self._ready(self.backend, BACKEND, events)
 
     def _ready(self, leg: Leg, side: Side, events: int) -> None:
-        if events & OUT:
-            leg.flush()
-            if events == OUT:
-                return self._emptied(leg)
+        if (events != IN or self.effect is LEAVING) and self._unusual(leg, events):
+            return
         data = leg.take()
-        if events & (HUP | ERR):
-            leg.broken = True
         effect = self.effect
-        if effect is LEAVING:
-            return self.close() if leg.ended else None
-        if leg.tls is not None or (type(effect) is Secure and effect.side is side):
+        if leg.tls is not None or type(effect) is Secure:
             if not steps.decrypt(self, leg, side, data):
-                return None
+                return
         elif data:
             leg.inbox = leg.inbox + data if leg.inbox else data
-        return self._arrived(leg, side)
-
-    def _arrived(self, leg: Leg, side: Side) -> None:
-        """Something came, or the end."""
-        if getattr(self.effect, "of", None) is side:
-            self._again()
+        if (type(effect) is ReadLine or type(effect) is ReadExactly) and effect.of is side:
+            self.advance(AGAIN)
         elif leg.broken and side is CLIENT:
             self.raise_in(Gone(CLIENT, "the connection was closed"))
         elif len(leg.inbox) >= AHEAD:
             leg.interest(reading=False)
 
-    def _emptied(self, leg: Leg) -> None:
-        if self.effect is LEAVING and not leg.outbox:
-            end_sending(leg.fd)
+    def _unusual(self, leg: Leg, events: int) -> bool:
+        """Room to write, an end, an error. True: that was all."""
+        if events & OUT:
+            leg.flush()
+        if self.effect is LEAVING:
+            self._let_go(leg, events)
+            return True
+        if events & (HUP | ERR):
+            leg.broken = True
+        return events == OUT
+
+    def _let_go(self, client: Leg, events: int) -> None:
+        """What a client still says once the conversation is over is read and dropped."""
+        if not client.outbox and events & OUT:
+            end_sending(client.fd)
+        if events != OUT:
+            client.take()
+            if client.ended:
+                self.close()
 
     # --- the end ---
 
@@ -263,7 +267,8 @@ class Session:
         self.effect = LEAVING
         self.deadline = self.shared.loop.now + LINGER
         client.interest(reading=True)
-        self._emptied(client)
+        if not client.outbox:
+            end_sending(client.fd)
 
     def evict(self) -> None:
         """Say farewell and close at once."""
@@ -281,6 +286,7 @@ class Session:
         if self.client.fd >= 0:
             self.shared.loop.discard(self.client.fd)
             self.client.fd = -1
+        self.effect = LEAVING  # answers that come later find nobody
         conversation, self.conversation, self.attempt = self.conversation, None, None
         if conversation is not None:
             conversation.close()
@@ -289,17 +295,16 @@ class Session:
 
     # --- effects that concern octets only ---
 
-    def _leg(self, side: Side) -> Leg:
-        leg = self.client if side is CLIENT else self.backend
-        if leg is None:
-            raise Gone(side, "the connection was closed")
-        return leg
-
     def _send(self, effect: Send) -> None:
-        self._leg(effect.to).queue(effect.data)
+        leg = self.client if effect.to is CLIENT else self.backend
+        if leg is None:
+            raise Gone(effect.to, "the connection was closed")
+        leg.queue(effect.data)
 
     def _read_line(self, effect: ReadLine) -> bytes | object:
-        leg = self._leg(effect.of)
+        leg = self.client if effect.of is CLIENT else self.backend
+        if leg is None:
+            raise Gone(effect.of, "the connection was closed")
         inbox = leg.inbox
         end = inbox.find(b"\n", 0, effect.limit) + 1
         if end:
@@ -309,13 +314,19 @@ class Session:
         return self.wait_for(leg, effect.of)
 
     def _read_exactly(self, effect: ReadExactly) -> bytes | object:
-        leg = self._leg(effect.of)
+        leg = self.client if effect.of is CLIENT else self.backend
+        if leg is None:
+            raise Gone(effect.of, "the connection was closed")
         if len(leg.inbox) >= effect.count:
             return self._consume(leg, effect.count)
         return self.wait_for(leg, effect.of)
 
     def _consume(self, leg: Leg, count: int) -> bytes:
-        data, leg.inbox = leg.inbox[:count], leg.inbox[count:]
+        data = leg.inbox
+        if count == len(data):
+            leg.inbox = b""
+        else:
+            data, leg.inbox = data[:count], data[count:]
         if leg is not self.client:
             self.greeted = True
         else:

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Final
+
+_ANY: Final = int(socket.AF_INET)  # shutdown(2) does not care; to name one saves asking the kernel which it is
 
 
 @contextmanager
@@ -22,11 +25,12 @@ def borrowed(fd: int) -> Iterator[socket.socket]:
 
 def end_sending(fd: int) -> None:
     """Tell the peer that no more comes (FIN); it may go on sending."""
-    try:
-        with borrowed(fd) as connection:
+    with suppress(OSError):  # it is gone, which the next event tells
+        connection = socket.SocketType(_ANY, socket.SOCK_STREAM, 0, fd)
+        try:
             connection.shutdown(socket.SHUT_WR)
-    except OSError:
-        pass  # it is gone, which the next event tells
+        finally:
+            connection.detach()
 
 
 def own_address(fd: int) -> tuple[str, int]:

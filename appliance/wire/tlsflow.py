@@ -9,7 +9,7 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING, Final
 
-from appliance.wire.flow import BULK, SMALL, Flow, buffer, read, readv, view, write
+from appliance.wire.flow import BULK, SMALL, Flow, buffer, read, readv, view
 from appliance.wire.loop import IN, READING, Loop
 from appliance.wire.tlspipe import RECORD, TlsPipe
 
@@ -54,7 +54,7 @@ class TlsFlow(Flow):
             self.relay.close()
             return
         if data:
-            self._put(data)
+            self.put(data)
         opener = self.opener
         if opener is not None and (opener.owed or opener.ended):
             self._answered(opener)
@@ -78,7 +78,7 @@ class TlsFlow(Flow):
                 data = _plain[: self.opener.opened_into(data, _plain)]
             self.octets += len(data)
             if data:
-                self._put(data if self.sealer is None else self.sealer.sealed(data))
+                self.put(data if self.sealer is None else self.sealer.sealed(data))
         except ssl.SSLError:
             self.relay.close()
             return
@@ -87,14 +87,6 @@ class TlsFlow(Flow):
         opener = self.opener
         if opener is not None and (opener.owed or opener.ended):
             self._answered(opener)
-
-    def _put(self, data: bytes | memoryview) -> None:
-        try:
-            sent = write(self.to, data)
-        except OSError as error:
-            sent = self.unwritable(error)
-        if sent != len(data):
-            self.keep(bytes(data[sent:]))
 
     def _answered(self, opener: TlsPipe) -> None:
         """The peer said goodbye, or TLS itself has something to say to it (an alert, a new key)."""

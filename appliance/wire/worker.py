@@ -201,7 +201,7 @@ class Worker:
             self._turn_away(policy, fd, "connections")
             return
         self._serial += 1
-        session = Session(shared, policy, f"{self._prefix}{self._serial:x}", fd, ip, port)
+        session = Session(shared, limits, policy, f"{self._prefix}{self._serial:x}", fd, ip, port)
         room.enter(session, limits.preauth_per_address, max(1, int(most * limits.preauth_share)))
         session.begin()
 

@@ -1,0 +1,173 @@
+"""After log-in: nothing lost, doubled or reordered, however much, whoever reads or does not."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import socket
+import threading
+import time
+from typing import Any
+
+import pytest
+
+MUCH = 64 * 1024 * 1024
+
+
+def _send(to: socket.socket, seed: int, digests: dict[str, str], name: str) -> None:
+    """MUCH octets in pieces of any size, then the end."""
+    source, digest, left = random.Random(seed), hashlib.sha256(), MUCH
+    block = source.randbytes(1 << 20)
+    while left:
+        piece = block[source.randrange(1000) :][: min(left, source.choice((1, 700, 5000, 66000, 1 << 20)))]
+        to.sendall(piece)
+        digest.update(piece)
+        left -= len(piece)
+    to.shutdown(socket.SHUT_WR)
+    digests[name] = digest.hexdigest()
+
+
+def _receive(from_: socket.socket, digests: dict[str, str], name: str) -> None:
+    digest = hashlib.sha256()
+    while piece := from_.recv(1 << 20):
+        digest.update(piece)
+    digests[name] = digest.hexdigest()
+
+
+def test_much_both_ways_at_once(bench: Any, eventually: Any) -> None:
+    client, store = bench.logged_in()
+    digests: dict[str, str] = {}
+    threads = [
+        threading.Thread(target=_send, args=(client, 1, digests, "up sent")),
+        threading.Thread(target=_send, args=(store, 2, digests, "down sent")),
+        threading.Thread(target=_receive, args=(client, digests, "down received")),
+        threading.Thread(target=_receive, args=(store, digests, "up received")),
+    ]
+    for end in (client, store):
+        end.settimeout(60)
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert digests["up sent"] == digests["up received"]
+    assert digests["down sent"] == digests["down received"]
+    eventually(lambda: not bench.worker.shared.relays)
+    assert bench.worker.shared.totals["octets/imap/in"] == MUCH
+    assert bench.worker.shared.totals["octets/imap/out"] == MUCH
+
+
+@pytest.mark.parametrize("first", ["client", "store"])
+def test_half_close(bench: Any, eventually: Any, first: str) -> None:
+    client, store = bench.logged_in()
+    one, other = (client, store) if first == "client" else (store, client)
+    one.sendall(b"the last")
+    one.shutdown(socket.SHUT_WR)
+    assert other.recv(100) == b"the last"
+    assert other.recv(100) == b""
+    for _ in range(3):
+        other.sendall(b"still here")
+        assert one.recv(100) == b"still here"
+    other.close()
+    assert one.recv(100) == b""
+    eventually(lambda: not bench.worker.shared.relays)
+
+
+@pytest.mark.parametrize("to_client", [True, False])
+def test_nobody_reads(bench: Any, to_client: bool) -> None:
+    client, store = bench.logged_in()
+    one, other = (store, client) if to_client else (client, store)
+    one.settimeout(0.5)
+    sent, block = 0, bytes(range(256)) * 4096
+    with pytest.raises(TimeoutError):
+        while sent < 1 << 30:
+            sent += one.send(block[sent % 256 :][: 1 << 19])
+    assert sent < 100_000_000
+    cpu = time.process_time()
+    time.sleep(0.3)
+    assert time.process_time() - cpu < 0.2  # nothing spins meanwhile
+    one.shutdown(socket.SHUT_WR)
+    received, expected = 0, bytes(range(256)) * 4097
+    while piece := other.recv(1 << 20):
+        assert piece == expected[received % 256 :][: len(piece)]
+        received += len(piece)
+    assert received == sent
+
+
+def test_the_other_side_is_not_held_up_by_one_that_does_not_read(bench: Any) -> None:
+    client, store = bench.logged_in()
+    store.settimeout(0.5)
+    with pytest.raises(TimeoutError):
+        while True:
+            store.send(b"x" * 65536)
+    client.sendall(b"a command\r\n")
+    assert store.recv(100) == b"a command\r\n"
+
+
+def test_a_reset_ends_the_other_side(bench: Any) -> None:
+    client, store = bench.logged_in()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+    client.close()
+    assert store.recv(100) == b""
+
+
+def test_a_store_that_dies_mid_literal(bench: Any) -> None:
+    client, store = bench.logged_in()
+    store.sendall(b"* 1 FETCH (BODY[] {1000}\r\n" + b"x" * 500)
+    store.close()
+    received = b""
+    while piece := client.recv(1000):
+        received += piece
+    assert received == b"* 1 FETCH (BODY[] {1000}\r\n" + b"x" * 500
+
+
+def test_the_idle_are_ended_with_a_farewell(bench: Any) -> None:
+    client, _store = bench.logged_in()
+    (relay,) = bench.worker.shared.relays.values()
+    bench.in_loop(lambda: relay.check_idle(bench.loop.now + 100, 2100))
+    client.settimeout(0.2)
+    with pytest.raises(TimeoutError):
+        client.recv(1)
+    bench.in_loop(lambda: relay.check_idle(bench.loop.now + 2200, 2100))
+    client.settimeout(5)
+    assert client.recv(100) == b"BYE\r\n"
+    assert client.recv(100) == b""
+
+
+def test_what_moves_is_not_idle(bench: Any) -> None:
+    client, store = bench.logged_in()
+    (relay,) = bench.worker.shared.relays.values()
+    client.sendall(b"x")
+    assert store.recv(1) == b"x"
+    bench.in_loop(lambda: relay.check_idle(bench.loop.now + 2200, 2100))
+    bench.in_loop(lambda: relay.check_idle(bench.loop.now + 2300, 2100))
+    assert bench.worker.shared.relays
+
+
+def test_nothing_is_left_of_a_log_in(bench: Any) -> None:
+    import gc
+
+    from appliance.terms import Credentials
+    from appliance.wire.session import Session
+
+    sessions = [bench.logged_in() for _ in range(3)]
+    assert len(bench.worker.shared.relays) == 3
+    bench.in_loop(lambda: None)
+    kept = [thing for thing in gc.get_objects() if isinstance(thing, Session | Credentials)]
+    assert kept == []
+    assert len(sessions) == 3
+
+
+def test_descriptors_are_given_back(bench: Any, eventually: Any) -> None:
+    import os
+
+    def count() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    before = count()
+    for _ in range(20):
+        client, store = bench.logged_in()
+        client.close()
+        assert store.recv(1) == b""
+        store.close()
+    eventually(lambda: not bench.worker.shared.relays)
+    eventually(lambda: count() <= before + 2)
