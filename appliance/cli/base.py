@@ -34,10 +34,11 @@ class Failure(click.ClickException):
         super().__init__(text)
         self.exit_code = status  # type: ignore[misc]
         self.value = value
+        self._json = invocation().json  # it is shown when the command's context is gone
 
     def show(self, file: Any = None) -> None:
         """Write the sentence; with --json the value too, on standard output."""
-        if self.value is not None and invocation().json:
+        if self.value is not None and self._json:
             show_json(self.value)
         for line in self.message.splitlines():
             click.echo(f"postern: {plain(line)}", err=True)
@@ -47,7 +48,7 @@ def invocation() -> Invocation:
     """Of the command being run."""
     found = click.get_current_context(silent=True)
     known = found.find_object(Invocation) if found else None
-    return known or Invocation(Home.find(), "--json" in sys.argv)
+    return known or Invocation(Home.find(), False)
 
 
 def ask(request: Request, file: BinaryIO | None = None, progress: bool = True) -> Done:

@@ -21,13 +21,13 @@ def cert_command() -> None:
 
 @cert_command.command("list")
 def cert_list() -> None:
-    """All certificates: names they are shown for, issuer, expiry.
+    """All certificates: names they are shown for, issuer, expiry. Until one is the default, `own` is.
 
     \b
     Example:
       postern cert list
     """
-    show_table(ask(CertList()).value, ("names", "subject", "issuer", "until", "days", "key"), "no certificate")
+    show_table(ask(CertList()).value, ("names", "subject", "issuer", "until", "days", "key", "own"), "no certificate")
 
 
 @cert_command.command("add")

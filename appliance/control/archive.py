@@ -6,6 +6,7 @@ Must never extract a member to a path that the archive names, nor trust its size
 
 from __future__ import annotations
 
+import hashlib
 import io
 import shutil
 import tarfile
@@ -31,12 +32,13 @@ COPY: Final = 1024 * 1024
 
 
 class Contents(msgspec.Struct, frozen=True):
-    """What the archive says of itself."""
+    """What the archive says of itself. `files`: its other members with their SHA-256, so that no part goes missing."""
 
     format: str
     node: str
     revision: int
     made: str
+    files: dict[str, str] = {}
 
 
 def keys(home: Home) -> list[Path]:
@@ -49,14 +51,15 @@ def write(home: Home, contents: Contents, target: BinaryIO) -> list[dict[str, ob
     """The whole archive; its members with their sizes. Raises OSError, sqlite3.Error."""
     home.staging.mkdir(mode=0o700, exist_ok=True)
     with TemporaryDirectory(prefix="backup-", dir=home.staging) as folder, tarfile.open(None, "w", target) as tar:
-        _add(tar, CONTENTS, msgspec.json.encode(contents))
+        files = {str(path.relative_to(home.path)): path for path in keys(home)}
         for name, source in zip(DATABASES, (home.config_db, home.node_db), strict=True):
+            files[name] = Path(folder, name)
             with closing(connect.reader(source)) as live:
-                backup.backup(live, Path(folder, name))
-            tar.add(Path(folder, name), name, filter=_private)
-            Path(folder, name).unlink()
-        for file in keys(home):
-            _add(tar, str(file.relative_to(home.path)), file.read_bytes())
+                backup.backup(live, files[name])
+        sums = {name: _sum(path) for name, path in files.items()}
+        _add(tar, CONTENTS, msgspec.json.encode(msgspec.structs.replace(contents, files=sums)))
+        for name, path in files.items():
+            tar.add(path, name, filter=_private)
         return [{"name": member.name, "size": member.size} for member in tar.getmembers()]
 
 
@@ -68,6 +71,11 @@ class Archive:
         self.config_db = folder / "config.db"
         self.node_db = folder / "node.db"
         self.small = small
+
+    def sum(self, name: str) -> str:
+        """The SHA-256 of a member."""
+        databases = {"config.db": self.config_db, "node.db": self.node_db}
+        return _sum(databases[name]) if name in databases else hashlib.sha256(self.small[name]).hexdigest()
 
 
 @contextmanager
@@ -100,10 +108,12 @@ def _read(tar: tarfile.TarFile, folder: Path) -> Archive:
         else:
             raise Refused(f"this is no backup of Postern: it holds {member.name[:80]!r}")
         seen.add(member.name)
-    missing = [name for name in (*DATABASES, "secret.key") if name not in seen]
-    if contents is None or missing:
-        raise Refused(f"this is no backup of Postern, or only a part of one (no {', '.join(missing)})")
-    return Archive(contents, folder, small)
+    if contents is None or {*DATABASES, "secret.key"} - contents.files.keys():
+        raise Refused("this is no backup of Postern: it lacks what every one has")
+    found = Archive(contents, folder, small)
+    if seen != contents.files.keys() or any(found.sum(name) != told for name, told in contents.files.items()):
+        raise Refused("this backup is damaged: not everything in it is what was written")
+    return found
 
 
 def _contents(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Contents:
@@ -126,6 +136,11 @@ def _is_key(name: str) -> bool:
 def _copy(file: IO[bytes], target: Path) -> None:
     with target.open("xb") as copy:
         shutil.copyfileobj(file, copy, COPY)
+
+
+def _sum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:

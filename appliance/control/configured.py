@@ -86,6 +86,11 @@ def entries(node: Node, map_name: str) -> int:
     return state.entries if state else 0
 
 
+def counted(number: int) -> str:
+    """A number of entries, in words."""
+    return f"{number:,} entr{'y' if number == 1 else 'ies'}"
+
+
 def entries_left_behind(node: Node, gone: Collection[Key]) -> list[Problem]:
     """Back-ends among `gone` that entries of maps which stay still name."""
     backends = {name for kind, name in gone if kind == "backend"}
@@ -124,7 +129,7 @@ def _entries_naming(
             continue
         for name, count in maps.counts(node.reader(), state.load).items():
             if name in backends:
-                yield f"map {map_name} sends {count:,} entr{'y' if count == 1 else 'ies'} there", name
+                yield f"map {map_name} sends {counted(count)} there", name
 
 
 def _no_such_key(kind: str, key: str) -> str:

@@ -44,7 +44,13 @@ def change_objects(
     value {problems: [{kind, name, key, text}]} if the configuration would not be right.
     """
     objects = node.objects()
-    settled = settle(node.vault, objects, changes)
+    return store(node, by, what, objects, settle(node.vault, objects, changes), also)
+
+
+def store(
+    node: Node, by: By, what: str, objects: Objects, settled: Mapping[Key, Body | None], also: Sequence[Op] = ()
+) -> Done:
+    """The same with bodies that `settle` made of what was read as `objects`: sealing twice would lose the secret."""
     changed = {key: body for key, body in settled.items() if body != objects.body(*key)}
     whole = {key: body for key, body in {**objects.bodies(), **changed}.items() if body is not None}
     refuse([*catalogue.check_all(whole), *_unfit_certificates(node.vault, changed)])

@@ -63,10 +63,14 @@ def _steps(home: Home, name: str) -> Iterator[Step]:
 
 
 def _made(what: str, path: Path, make: Callable[[], object]) -> Step:
-    """Whatever is empty was cut short by a full disk or a kill: it is made again."""
-    exists = path.is_dir() or (path.is_file() and path.stat().st_size > 0)
+    exists = path.is_dir() or _is_whole(path)
     make()
     return Step(what, str(path), not exists)
+
+
+def _is_whole(path: Path) -> bool:
+    """A file that is empty was cut short by a full disk or a kill: it is made again."""
+    return path.is_file() and path.stat().st_size > 0
 
 
 def _folder(path: Path, mode: int) -> None:
@@ -76,10 +80,10 @@ def _folder(path: Path, mode: int) -> None:
 
 
 def _secret_key(home: Home) -> None:
-    if home.secret_key.exists() and home.secret_key.stat().st_size:
+    if _is_whole(home.secret_key):
         _checked_key(home.secret_key)
         return
-    if home.config_db.exists() and home.config_db.stat().st_size:
+    if _is_whole(home.config_db):
         raise Refused(f"{home.secret_key} is missing, but {home.config_db} has secrets that only it opens: restore it")
     home.secret_key.unlink(missing_ok=True)
     try:
@@ -122,7 +126,7 @@ def _host() -> str:
 
 def _self_signed(folder: Path, node: str) -> None:
     certificate, key = folder / "cert.pem", folder / "key.pem"
-    if certificate.exists() and key.exists():
+    if _is_whole(certificate) and _is_whole(key):
         return
     host = _host()
     texts = x509.self_signed(host, [host, node, "localhost"], x509.now_utc())
@@ -132,7 +136,7 @@ def _self_signed(folder: Path, node: str) -> None:
 
 def _host_key(folder: Path) -> None:
     path = folder / "ssh_host_ed25519_key"
-    if path.exists():
+    if _is_whole(path):
         return
     key = Ed25519PrivateKey.generate()
     public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)

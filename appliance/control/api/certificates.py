@@ -6,7 +6,7 @@ from appliance.control.api import Request
 
 
 class CertList(Request, frozen=True, tag="cert list"):
-    """Value: [{names, subject, issuer, from, until, days, key}]."""
+    """Value: [{names, subject, issuer, from, until, days, key, own}]; own: the one that `init` made."""
 
 
 class CertAdd(Request, frozen=True, tag="cert add"):

@@ -7,7 +7,7 @@ from typing import Any, BinaryIO, Final
 
 import msgspec
 
-from appliance.control import configured, editing, prober
+from appliance.control import configured, editing
 from appliance.control.api import Done, Progress, Refused, Reply, Request
 from appliance.control.api.backends import (
     BackendAdd,
@@ -126,6 +126,8 @@ def _endpoints(node: Node, objects: Objects, name: str) -> Iterator[tuple[str, E
 
 
 def _visited(service: str, endpoint: Endpoint) -> dict[str, Any]:
+    from appliance.control import prober  # an event loop and TLS, for this alone
+
     steps = prober.check(service, endpoint)
     last = steps[-1]
     return {

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO, Final
+from collections.abc import Iterator
+from typing import Any, BinaryIO, Final, NamedTuple
 
 from appliance.control import editing, x509
 from appliance.control.api import Done, Refused, Request
@@ -12,10 +13,18 @@ from appliance.control.editing import Body, Key
 from db.objects import Objects
 
 
+class Pair(NamedTuple):
+    """A certificate that is served, and its key. `own`: made by `init`, for as long as no other is the default."""
+
+    names: list[str]
+    certificate: str
+    key: str
+    own: bool = False
+
+
 def listed(node: Node, by: By, request: CertList, file: BinaryIO | None) -> Done:
-    """All, with what they say of themselves."""
-    objects = node.objects()
-    return Done([_row(objects.get("certificate", name)) for name in objects.names("certificate")])
+    """All that are served, with what they say of themselves."""
+    return Done([_row(pair) for pair in _served(node)])
 
 
 def add(node: Node, by: By, request: CertAdd, file: BinaryIO | None) -> Done:
@@ -36,11 +45,8 @@ def add(node: Node, by: By, request: CertAdd, file: BinaryIO | None) -> Done:
 
 def check(node: Node, by: By, request: CertCheck, file: BinaryIO | None) -> Done:
     """Whether each will serve its names, and for how long."""
-    objects = node.objects()
-    rows = [_checked(node, objects, name) for name in objects.names("certificate")]
+    rows = [_checked(pair) for pair in _served(node)]
     wrong = [f"{', '.join(row['names'])}: {'; '.join(row['problems'])}" for row in rows if not row["ok"]]
-    if not any("*" in row["names"] for row in rows):
-        wrong.append('no certificate is the default one (for "*"): clients that name no host cannot use TLS')
     if wrong:
         raise Refused("\n".join(wrong), value=rows)
     return Done(rows)
@@ -69,26 +75,40 @@ def _without(objects: Objects, names: set[str]) -> dict[Key, Body | None]:
     return changes
 
 
-def _row(body: Body) -> dict[str, Any]:
-    facts = x509.facts(body["certificate"])
+def _served(node: Node) -> Iterator[Pair]:
+    objects = node.objects()
+    bodies = [objects.get("certificate", name) for name in objects.names("certificate")]
+    for body in bodies:
+        yield Pair(body["names"], body["certificate"], editing.opened(node.vault, body["key"]))
+    if not any("*" in body["names"] for body in bodies):
+        try:
+            own = [(node.home.tls / name).read_text() for name in ("cert.pem", "key.pem")]
+        except OSError as error:
+            raise Refused(f"no certificate is the default one, and {error.filename}: {error.strerror}") from error
+        yield Pair(["*"], *own, own=True)
+
+
+def _row(pair: Pair) -> dict[str, Any]:
+    facts = x509.facts(pair.certificate)
     return {
-        "names": body["names"],
+        "names": pair.names,
         "subject": facts.subject,
         "issuer": facts.issuer,
         "from": facts.begins.isoformat(),
         "until": facts.ends.isoformat(),
         "days": facts.days_left(x509.now_utc()),
         "key": facts.key,
+        "own": pair.own,
     }
 
 
-def _checked(node: Node, objects: Objects, name: str) -> dict[str, Any]:
-    body, now = objects.get("certificate", name), x509.now_utc()
-    found = x509.problems(body["certificate"], editing.opened(node.vault, body["key"]), body["names"], now)
-    days = x509.facts(body["certificate"]).days_left(now)
+def _checked(pair: Pair) -> dict[str, Any]:
+    now = x509.now_utc()
+    found = x509.problems(pair.certificate, pair.key, pair.names, now)
+    days = x509.facts(pair.certificate).days_left(now)
     if 0 <= days < x509.WARN_DAYS:
         found.append(f"it expires in {days} days")
-    return {"names": body["names"], "ok": not found, "problems": found, "days": days}
+    return {"names": pair.names, "ok": not found, "problems": found, "days": days}
 
 
 HANDLERS: Final[dict[type[Request], Command]] = {

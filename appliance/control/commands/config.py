@@ -40,7 +40,7 @@ def apply(node: Node, by: By, request: ConfigApply, file: BinaryIO | None) -> Do
     gone = {key for key in objects if key not in wanted}
     editing.refuse(configured.entries_left_behind(node, gone))
     changes: dict[Key, Body | None] = {**wanted, **dict.fromkeys(gone)}
-    done = editing.change_objects(node, by, _sentence(found), changes, configured.forget_maps(node, gone))
+    done = editing.store(node, by, _sentence(found), objects, changes, configured.forget_maps(node, gone))
     return Done({"differences": found, **done.value}, done.note)
 
 
@@ -62,7 +62,7 @@ def _differences(node: Node, objects: Objects, wanted: Mapping[Key, Body]) -> li
 
 
 def _refuse_lost_entries(found: Sequence[Mapping[str, Any]], delete_data: bool) -> None:
-    lost = [f"{row['name']} ({row['entries']:,} entries)" for row in found if row["entries"]]
+    lost = [f"{row['name']} ({configured.counted(row['entries'])})" for row in found if row["entries"]]
     if lost and not delete_data:
         raise Refused(
             f"this removes maps that have entries: {', '.join(lost)}; nothing was applied. --delete-data allows it",
