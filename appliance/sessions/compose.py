@@ -11,6 +11,7 @@ import os
 import socket
 import sqlite3
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 
 from appliance.edge.tls import Certificates, Entry
@@ -24,6 +25,7 @@ from appliance.terms import Service
 from appliance.vault import Vault
 from appliance.wire.listener import Policy
 from appliance.wire.loop import Loop
+from appliance.wire.news import News
 from appliance.wire.offload import Offload
 from appliance.wire.ports import Protocol_
 from appliance.wire.worker import Worker
@@ -86,53 +88,82 @@ def serve(
 ) -> int:
     """Be worker number `slot` of `workers` until drained, in a process just forked. Returns the exit status."""
     _pin(slot)
-    loop = Loop()
-    limits = read_snapshot(home).limits
-    worker: Worker
-    admission = Admission(
-        home.config_db,
-        own_name(home),
-        Vault.load(home.secret_key),
-        Offload(loop, limits.hash_threads, limits.hash_queue),
-        lambda address, old, new: loop.call(lambda: _tell(worker, RehashWanted(address, old, new))),
-        lambda *state: _tell(worker, BackendState(*state)),
-    )
+    whole = Composition(home, certificates, beat)
+    return whole.worker(instance, slot, workers, control).run()
 
-    def on_generation(news: Generation) -> None:
-        served = admission.refresh(news.revision)
+
+class Composition:
+    """What passes between the routing, the wire and the controller of one worker."""
+
+    def __init__(self, home: Home, certificates: Certificates, beat: Callable[[], object]) -> None:
+        self.home = home
+        self.certificates = certificates
+        self.beat = beat
+        self.news: News | None = None
+        self.loop = Loop()
+        limits = read_snapshot(home).limits
+        self.admission = Admission(
+            home.config_db,
+            own_name(home),
+            Vault.load(home.secret_key),
+            Offload(self.loop, limits.hash_threads, limits.hash_queue),
+            lambda *rehash: self.loop.call(partial(self.tell, RehashWanted(*rehash))),
+            lambda *state: self.tell(BackendState(*state)),
+        )
+
+    def worker(self, instance: str, slot: int, workers: int, control: socket.socket) -> Worker:
+        """The worker, ready to run."""
+        admission = self.admission
+        worker = Worker(
+            self.loop,
+            slot=slot,
+            instance=instance,
+            hostname=admission.snapshot.node,
+            admission=admission,
+            certificates=self.certificates,
+            protocols=PROTOCOLS,
+            farewells=FAREWELLS,
+            policy=self.policy,
+            workers=workers,
+            news_sock=self.home.news_sock,
+            control=control,
+            on_generation=self.renew,
+            on_state=lambda state: admission.health.told(state.backend, state.service, state.up, state.reason),
+            on_failures=admission.failures.add,
+            on_certificates=lambda: reload_certificates(self.certificates, self.home),
+            heartbeat=self.each_second,
+            counters=admission.totals,
+        )
+        self.news = worker.news
+        self.loop.call(self.beat)  # the first: it serves
+        return worker
+
+    def renew(self, news: Generation) -> None:
+        """The controller says that something changed: serve by it, then say so."""
+        revision = self.admission.refresh(news.revision)
         if news.certificates:
-            reload_certificates(certificates, home)
-        _tell(worker, Applied(served))
+            reload_certificates(self.certificates, self.home)
+        self.tell(Applied(revision))
 
-    def each_second() -> None:
-        beat()
-        admission.tick()
-        if worker.news is not None:
-            for key, count in admission.failures.seen().items():
-                worker.news.failed(key, count)
+    def each_second(self) -> None:
+        """Still here; see for ourselves what changed; share what was counted."""
+        self.beat()
+        self.admission.tick()
+        failures = self.admission.failures.seen()
+        if self.news is not None:
+            for key, count in failures.items():
+                self.news.failed(key, count)
 
-    worker = Worker(
-        loop,
-        slot=slot,
-        instance=instance,
-        hostname=admission.snapshot.node,
-        admission=admission,
-        certificates=certificates,
-        protocols=PROTOCOLS,
-        farewells=FAREWELLS,
-        policy=lambda spec: _policy(admission, certificates, spec),
-        workers=workers,
-        news_sock=home.news_sock,
-        control=control,
-        on_generation=on_generation,
-        on_state=lambda state: admission.health.told(state.backend, state.service, state.up, state.reason),
-        on_failures=admission.failures.add,
-        on_certificates=lambda: reload_certificates(certificates, home),
-        heartbeat=each_second,
-        counters=admission.totals,
-    )
-    loop.call(beat)  # the first: it serves
-    return worker.run()
+    def tell(self, message: Message) -> None:
+        """To the controller, if it is there."""
+        if self.news is not None:
+            self.news.send(message)
+
+    def policy(self, spec: ListenerSpec) -> Policy:
+        """What the configuration says now of a listener."""
+        service = Service(spec.service)
+        starttls = not spec.tls and self.certificates.server(service) is not None
+        return Policy(service, spec.tls, starttls, partial(self.admission.may_log_in_clear, service))
 
 
 def _pin(slot: int) -> None:
@@ -140,14 +171,3 @@ def _pin(slot: int) -> None:
     cores = sorted(os.sched_getaffinity(0))
     with contextlib.suppress(OSError):  # a unit may forbid it
         os.sched_setaffinity(0, {cores[slot % len(cores)]})
-
-
-def _tell(worker: Worker, message: Message) -> None:
-    if worker.news is not None:
-        worker.news.send(message)
-
-
-def _policy(admission: Admission, certificates: Certificates, spec: ListenerSpec) -> Policy:
-    service = Service(spec.service)
-    starttls = not spec.tls and certificates.server(service) is not None
-    return Policy(service, spec.tls, starttls, lambda ip: admission.may_log_in_clear(service, ip))
