@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, json
 
 from db.connect import transaction
 
@@ -34,7 +33,7 @@ class LogIn(Struct, frozen=True):
 
 def add(connection: sqlite3.Connection, outcomes: Iterable[tuple[Any, ...]]) -> None:
     """Remember log-ins, each a tuple of LogIn's fields in their order; forget the oldest beyond KEPT."""
-    rows = [(*outcome[:-1], json.dumps(outcome[-1])) for outcome in outcomes]
+    rows = [(*outcome[:-1], json.encode(outcome[-1]).decode()) for outcome in outcomes]
     with transaction(connection):
         connection.executemany(_INSERT, rows)
         connection.execute("DELETE FROM outcome WHERE id <= (SELECT MAX(id) FROM outcome) - ?", (KEPT,))
@@ -56,4 +55,4 @@ def recent(
         values.append(outcome)
     query = f"SELECT {_COLUMNS} FROM outcome WHERE {' AND '.join(clauses)} ORDER BY id DESC LIMIT ?"  # noqa: S608
     rows = connection.execute(query, (*values, limit))
-    return [LogIn(*(*row[:-1], json.loads(row[-1]))) for row in rows]
+    return [LogIn(*(*row[:-1], json.decode(row[-1]))) for row in rows]
