@@ -39,7 +39,7 @@ def test_everything_comes_back_somewhere_else(postern: Postern, tmp_path: Path) 
     other = Postern(tmp_path / "elsewhere" / "home")
     value = other.json("restore", file)
     assert value["node"] == "mail1"
-    for command in ("config export", "account list", "map get people maria@example.test", "audit list"):
+    for command in ("config export", "account list", "map get people maria@example.test", "audit show 3"):
         assert other.text(*command.split()) == postern.text(*command.split())
     for name in ("secret.key", "ssh/ssh_host_ed25519_key", "tls/key.pem"):
         assert (other.home / name).read_bytes() == (postern.home / name).read_bytes()
@@ -52,8 +52,14 @@ def test_back_to_what_was(postern: Postern) -> None:
     file = filled(postern)
     before = postern.text("config", "export")
     postern.text("backend", "set", "one", "imap=other.test:143")
-    postern.text("restore", file)
+    revision = postern.json("restore", file)["revision"]
     assert postern.text("config", "export") == before
+    newest, *older = postern.json("audit", "list")
+    assert newest["what"].startswith("restore: node mail1 as of ")
+    assert int(newest["id"]) == revision > 4  # numbers that workers have seen are not given out again
+    assert [row["id"] for row in older] == ["3", "2", "1"]
+    postern.text("map", "put", "people", "otto@example.test", "one")
+    assert postern.json("map", "list")[0]["entries"] == 2
 
 
 def test_a_backup_that_cannot_be_written(postern: Postern) -> None:

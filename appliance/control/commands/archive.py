@@ -13,7 +13,7 @@ from appliance.control.archive import Archive, Contents
 from appliance.control.commands import OWNER, By, Command, Node
 from appliance.control.founding import write_file
 from appliance.vault import Vault
-from db import backup, connect, meta
+from db import backup, connect, log, meta
 from db.migrate import TooNew
 
 NO_SPOOL: Final = "this release keeps no spool: there is no undelivered mail to save or restore"
@@ -41,12 +41,14 @@ def load(node: Node, by: By, request: Restore, file: BinaryIO | None) -> Done:
         with archive.opened(node.home, file) as found:
             _refuse_while_running(node, found)
             _replace(node, found)
+        made = found.contents
+        node.submit([node.entry(by, f"restore: node {made.node} as of {made.made}")])
     except (OSError, sqlite3.Error, ValueError, TooNew) as error:
         raise Refused(f"the backup could not be restored: {error}") from error
     revision = meta.revision(node.reader())
     note = node.publish(certificates=True, listeners=True)
     notes = [note, NO_SPOOL if request.with_spool else ""]
-    value = {"node": found.contents.node, "made": found.contents.made, "revision": revision}
+    value = {"node": made.node, "made": made.made, "revision": revision}
     return Done(value, "; ".join(filter(None, notes)))
 
 
@@ -66,13 +68,23 @@ def _replace(node: Node, found: Archive) -> None:
     """The databases in place, then the files beside them: the key first, the rest cannot be read without it."""
     node.close_reader()
     with node.exclusive() as live:
+        before = log.head(live)
         backup.load(found.config_db, live, "config")
+        _number_on(live, before)
         with closing(connect.writer(node.home.node_db)) as own:
             backup.load(found.node_db, own, "node")
     for name in sorted(found.small, key=lambda name: name != "secret.key"):
         path = node.home.path / name
         path.parent.mkdir(mode=0o700, exist_ok=True)
         write_file(path, found.small[name], MODES.get(name, 0o600))
+
+
+def _number_on(live: sqlite3.Connection, before: int) -> None:
+    """Revisions go on behind those given out until now: a worker that knows a number must never meet it again."""
+    following = max(before, log.head(live)) + 1
+    with connect.transaction(live):
+        meta.put(live, "revision", following)
+        meta.put(live, "config_revision", following)
 
 
 MODES: Final = {"secret.key": 0o640, "tls/cert.pem": 0o644, "tls/key.pem": 0o640}
