@@ -30,7 +30,9 @@ METRICS: Final[dict[str, Metric]] = {
     "turned_away": Metric(("service", "reason"), "Client connections closed before a word: limits, no descriptors."),
     "tls_failures": Metric(("service",), "TLS handshakes with clients that failed."),
     "logins": Metric(("service", "outcome"), "Log-ins that ended: outcome is ok, or the refusal."),
-    "failovers": Metric((), "Log-ins sent to the failover because the user is in no map."),
+    "failover": Metric(("service",), "Log-ins sent to the failover because the user is in no map."),
+    "standby": Metric(("backend",), "Log-ins sent to a standby because this back-end is down or drained."),
+    "hash_refused": Metric((), "Password checks refused because their queue was full."),
     "hashes": Metric((), "Password hashes computed."),
     "hashes_spared": Metric((), "Password checks answered from the cache of right ones."),
     "breakers_opened": Metric((), "Back-ends that log-ins found to be down."),
@@ -75,7 +77,7 @@ class Tally:
     def totals(self) -> dict[str, float]:
         """Every key and its sum."""
         sums: dict[str, float] = dict(self._gone)
-        for totals in self._live.values():
+        for totals in list(self._live.values()):  # other threads ask, too
             for key, value in totals.items():
                 sums[key] = sums.get(key, 0) + value
         return sums

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from cryptography.fernet import Fernet
 
+from appliance.control import tally
 from appliance.routing.admission import Admission
 from appliance.routing.snapshot import SEALED, SnapshotError
 from appliance.terms import Credentials, Endpoint, Refusal, Route, Secret, Service
@@ -179,6 +180,17 @@ def test_counts_and_holds(configuration: Configuration) -> None:
     assert worker.admission.failures.counts(PEER.ip, MARIA) == (2, 0)
     totals = worker.admission.totals()
     assert [totals[f"logins/imap/{outcome}"] for outcome in ("ok", "bad-credentials", "backend-down")] == [1, 1, 1]
+
+
+def test_every_counter_has_a_metric(configuration: Configuration) -> None:
+    configuration.set("imap", "", failover="gamma")
+    configuration.set("backend", "gamma", imap="192.0.2.3:143", state="drain", standby="beta")
+    worker = Worker(configuration)
+    assert isinstance(worker.admit("who@example.test"), Route)
+    worker.refused(MARIA, Refusal.BAD_CREDENTIALS)
+    totals = worker.admission.totals()
+    assert {"failover/imap", "standby/gamma", "logins/imap/bad-credentials"} <= totals.keys()
+    assert all(tally.parsed(key)[0] for key in totals)
 
 
 def test_unmapped_is_held_as_long_as_a_slow_store_takes(configuration: Configuration) -> None:
