@@ -1,7 +1,7 @@
 """How log-ins ended: written to node.db in batches of a second, and shown live to whoever follows.
 
-Must never delay a worker, nor grow without bound: a slow disk or a slow follower loses the oldest, and it is said how
-many. The thread that hears of outcomes only appends to lists.
+Must never delay a worker, nor grow without bound: a disk that takes nothing costs what is beyond HELD (counted in
+`lost`), a slow follower misses the oldest beyond FOLLOWED. The thread that hears of outcomes only appends to queues.
 """
 
 from __future__ import annotations
@@ -47,11 +47,9 @@ class Follower:
     def __init__(self) -> None:
         self._waiting: deque[Outcome] = deque(maxlen=FOLLOWED)
         self._news = threading.Event()
-        self.lost = 0
 
     def hear(self, outcomes: Sequence[Outcome]) -> None:
         """More came."""
-        self.lost += max(0, len(self._waiting) + len(outcomes) - FOLLOWED)
         self._waiting.extend(outcomes)
         self._news.set()
 
@@ -69,7 +67,8 @@ class History:
         self._connection = writer(path)
         self._waiting: deque[Outcome] = deque()
         self._writing = threading.Lock()
-        self._followers: list[Follower] = []
+        self._followers: list[Follower] = []  # replaced as a whole: who hears of outcomes takes no lock
+        self._following = threading.Lock()
         self._stop = threading.Event()
         self._news = threading.Event()
         self._thread = threading.Thread(target=self._run, name="history", daemon=True)
@@ -96,11 +95,13 @@ class History:
     def follow(self) -> Iterator[Follower]:
         """Hear of everything from now on."""
         follower = Follower()
-        self._followers = [*self._followers, follower]
+        with self._following:
+            self._followers = [*self._followers, follower]
         try:
             yield follower
         finally:
-            self._followers = [one for one in self._followers if one is not follower]
+            with self._following:
+                self._followers = [one for one in self._followers if one is not follower]
 
     def flush(self) -> None:
         """Write what waits. A disk that does not take it costs the batch, never the node."""

@@ -70,7 +70,8 @@ class Controller:
         self._loop.add_reader(reception, reception.accept)
         await self._reconfigure()
         jobs = [asyncio.create_task(job) for job in (self.supervision.live(), self._tidy(), self._keep_metrics())]
-        await self._over.wait()
+        over = asyncio.create_task(self._over.wait())
+        ended, _ = await asyncio.wait({over, *jobs}, return_when=asyncio.FIRST_COMPLETED)
         self._loop.remove_reader(reception)
         reception.close()
         for job in jobs:
@@ -79,6 +80,8 @@ class Controller:
         self.supervision.close()
         self.hub.close()
         self.history.close()
+        for job in ended:
+            job.result()  # a job never ends but by a bug: let it be seen, and a successor be started
 
     # --- what Node asks of it, from any thread ------------------------------------------------------------------
 

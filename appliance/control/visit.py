@@ -125,7 +125,7 @@ class _Visit:
             result, ok = await asyncio.wait_for(work(), self._seconds), True
         except TimeoutError:
             result, ok = f"no answer within {self._seconds:g} s", False
-        except (OSError, ValueError, Failure) as error:  # ValueError: a line beyond LINE
+        except (OSError, ValueError, Failure) as error:  # ValueError: a host that cannot be a name
             result, ok = _why(error), False
         self.steps.append(Step(name, ok, result, round((time.perf_counter() - began) * 1000, 1)))
         if not ok:
@@ -172,7 +172,7 @@ class _Visit:
     async def _read(self, answer: Answer) -> str:
         lines: list[bytes] = []
         for _ in range(LINES):
-            line = await self._reader.readline()
+            line = await self._line()
             if not line.endswith(b"\n"):
                 raise Failure("closed the connection" + (f" after: {_shown(lines)}" if lines else ""))
             lines.append(line)
@@ -181,6 +181,12 @@ class _Visit:
                     raise Failure(_shown(lines))
                 return _shown(lines)
         raise Failure(f"more than {LINES} lines, none of them the last")
+
+    async def _line(self) -> bytes:
+        try:
+            return await self._reader.readline()
+        except ValueError as error:
+            raise Failure(f"a line of more than {LINE} octets") from error
 
 
 async def visit(service: str, endpoint: Endpoint, *, thorough: bool, seconds: float) -> list[Step]:
@@ -233,8 +239,6 @@ def _why(error: Exception) -> str:
             return error.strerror or "unknown host"
         case OSError() if error.errno:
             return os.strerror(error.errno)  # asyncio puts the address into the text; we know it
-        case ValueError():
-            return f"a line of more than {LINE} octets"
         case _:
             return str(error) or type(error).__name__
 
