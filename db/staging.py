@@ -18,12 +18,15 @@ _SCHEMA: Final = "CREATE TABLE staged (line INTEGER PRIMARY KEY, address TEXT NO
 # The index makes all that follows one ordered walk; sorting once is several times faster than keeping it sorted.
 _INDEX: Final = "CREATE INDEX by_address ON staged (address, line, backend)"
 _DISTINCT: Final = "SELECT count(*) FROM (SELECT DISTINCT address FROM staged)"
-# Of an address named several times the first line counts: SQLite takes `backend` from the row that has the minimum.
-_FIRST: Final = "(SELECT address, min(line) AS line, backend FROM staged GROUP BY address)"
-_TWICE: Final = "(SELECT address, min(line) AS line, backend FROM staged GROUP BY address HAVING count(*) > 1)"
-_CONFLICTS: Final = f"""
-    FROM {_TWICE} AS first JOIN staged AS later
-    ON later.address = first.address AND later.line > first.line AND later.backend <> first.backend
+# SQLite takes `backend` from the row that has the minimum: the first line of an address is what counts.
+_TWICE: Final = """
+    CREATE TABLE twice AS
+    SELECT address, min(line) AS line, backend FROM staged GROUP BY address HAVING count(*) > 1
+"""
+_LATER: Final = "FROM twice AS first JOIN staged AS later ON later.address = first.address AND later.line > first.line"
+_CONFLICTS: Final = f"{_LATER} AND later.backend <> first.backend"
+_AGAINST: Final = """
+    FROM staged AS s INDEXED BY by_address LEFT JOIN node.map_entry AS e ON e.load = :load AND e.address = s.address
 """
 
 
@@ -66,43 +69,41 @@ class Staging:
         """Rows of (line, address, back-end); no line twice."""
         self._connection.executemany("INSERT INTO staged (line, address, backend) VALUES (?, ?, ?)", rows)
 
-    def seal(self) -> None:
-        """After the last row."""
+    def seal(self, limit: int) -> tuple[int, list[Conflict]]:
+        """After the last row. How many conflicts there are, and the first of them, by line.
+
+        Of an address that was named several times only the first line stays.
+        """
         self._connection.execute("COMMIT")
         self._connection.execute(_INDEX)
-        self._rows, self._distinct = self._one("SELECT count(*) FROM staged"), self._one(_DISTINCT)
-        self._first = "staged AS s INDEXED BY by_address" if self._rows == self._distinct else f"{_FIRST} AS s"
-
-    def conflicts(self, limit: int) -> tuple[int, list[Conflict]]:
-        """How many there are, and the first of them, by line."""
-        if self._rows == self._distinct:
+        self._rows = self._one(_DISTINCT)
+        if self._rows == self._one("SELECT count(*) FROM staged"):
             return 0, []
-        query = f"""SELECT later.line, later.address, later.backend, first.line, first.backend
-                    {_CONFLICTS} ORDER BY later.line LIMIT ?"""
-        found = [Conflict(*row) for row in self._connection.execute(query, (limit,))]
-        return self._one(f"SELECT count(*) {_CONFLICTS}"), found
+        self._connection.execute(_TWICE)
+        query = f"SELECT later.line, later.address, later.backend, first.line, first.backend {_CONFLICTS}"
+        found = [Conflict(*row) for row in self._connection.execute(f"{query} ORDER BY later.line LIMIT ?", (limit,))]
+        count = self._one(f"SELECT count(*) {_CONFLICTS}")
+        self._connection.execute(f"DELETE FROM staged WHERE line IN (SELECT later.line {_LATER})")  # noqa: S608
+        return count, found
 
     def compare(self, load: int) -> Difference:
         """With the entries of this load; 0 = none."""
         if not load:
-            return Difference(self._distinct, self._distinct, 0, 0, 0)
-        query = f"SELECT total(e.address IS NULL), total(e.backend <> s.backend) {self._against()}"
+            return Difference(self._rows, self._rows, 0, 0, 0)
+        query = f"SELECT total(e.address IS NULL), total(e.backend <> s.backend) {_AGAINST}"
         new, moved = map(int, self._connection.execute(query, {"load": load}).fetchone())
-        known = self._distinct - new
+        known = self._rows - new
         total = self._one("SELECT count(*) FROM node.map_entry WHERE load = ?", load)
-        return Difference(self._distinct, new, moved, known - moved, total - known)
+        return Difference(self._rows, new, moved, known - moved, total - known)
 
     def rows(self) -> Iterator[tuple[str, str]]:
         """Every (address, back-end); they come by address, which makes writing them several times faster."""
-        return self._connection.execute(f"SELECT address, backend FROM {self._first}")  # noqa: S608 - constants
+        return self._connection.execute("SELECT address, backend FROM staged INDEXED BY by_address ORDER BY address")
 
     def changes(self, load: int) -> Iterator[tuple[str, str]]:
         """Those of `rows` that are not so in this load already."""
-        query = f"SELECT s.address, s.backend {self._against()} WHERE e.backend IS NOT s.backend"
+        query = f"SELECT s.address, s.backend {_AGAINST} WHERE e.backend IS NOT s.backend ORDER BY s.address"
         return self._connection.execute(query, {"load": load})
-
-    def _against(self) -> str:
-        return f"FROM {self._first} LEFT JOIN node.map_entry AS e ON e.load = :load AND e.address = s.address"
 
     def _one(self, query: str, *values: int) -> int:
         return int(self._connection.execute(query, values).fetchone()[0])

@@ -100,7 +100,6 @@ def _run(node: Node, by: By, request: MapImport, file: BinaryIO, folder: Path) -
     source, report = _open(request, file, folder)
     with closing(Staging(folder / "rows.db", node.home.config_db)) as staging:
         yield from _read(source, EntryRules(node.objects(), request.map), staging, report)
-        yield Progress("comparing", 0, 0)
         _compare(staging, state.load, request.mode, report)
         _refuse_errors(request, report)
         if request.dry_run:
@@ -169,13 +168,13 @@ def _read(source: Source, rules: EntryRules, staging: Staging, report: Report) -
         staging.add(rules.judge(batch.rows, wrong))
         report.add_errors(wrong if len(report.errors) < KEPT else [], len(wrong))
         yield Progress("reading", batch.done, source.size)
-    staging.seal()
+    yield Progress("comparing", 0, 0)
 
 
 def _compare(staging: Staging, load: int, mode: str, report: Report) -> None:
-    if not report.read:  # above all: a failed program's empty output must not empty a map
+    if not report.read:  # a failed program's empty output must not empty a map
         raise Unreadable("it has no entries")
-    count, conflicts = staging.conflicts(KEPT)
+    count, conflicts = staging.seal(KEPT)
     report.add_errors([Wrong(at.line, str(at)) for at in conflicts], count)
     found = staging.compare(load)
     report.new, report.moved, report.same = found.new, found.moved, found.same

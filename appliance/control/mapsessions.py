@@ -36,6 +36,8 @@ def _end(node: Node, map_name: str, before: int, overlaid: dict[str, str | None]
     rows, silent = node.hub.sessions()
     ids = []
     for row in rows:
+        if not row.user:  # not logged in yet
+            continue
         names = [key for key, _ in keys(rules.name(row.user))]
         old = _first(reader, before, names, overlaid)
         if old == row.backend and _first(reader, after, names, {}) != old:
