@@ -127,17 +127,23 @@ class Arguments:
     def string(self) -> bytes:
         """A quoted string or a literal."""
         text = self._text
-        if text[:1] == b"{" and self._later and announced(text) is not None and text.count(b"{") == 1:
-            octets = self._later.pop()
-            self._text = self._later.pop()
-            return octets
+        if text[:1] != b'"':
+            return self._literal()
         end = text.find(b'"', 1)
-        if text[:1] != b'"' or end < 0:
+        if end < 0:
             raise Malformed("not a string")
-        if b"\\" in text[1:end]:
+        value = text[1:end]
+        if b"\\" in value:
             return self._escaped()
         self._text = text[end + 1 :]
-        return text[1:end]
+        return value
+
+    def _literal(self) -> bytes:
+        if self._text[:1] != b"{" or self._text.count(b"{") > 1 or not self._later:
+            raise Malformed("not a string")
+        octets = self._later.pop()
+        self._text = self._later.pop()
+        return octets
 
     def _escaped(self) -> bytes:
         quoted = _QUOTED.match(self._text)
