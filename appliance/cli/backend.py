@@ -30,13 +30,13 @@ def backend_command() -> None:
 
 @backend_command.command("list")
 def backend_list() -> None:
-    """All back-ends, and their health while the node runs.
+    """All back-ends; while the node runs with their health and open sessions.
 
     \b
     Example:
       postern backend list
     """
-    columns = ("name", "imap", "pop3", "sieve", "smtp", "tls", "state", "health", "reason")
+    columns = ("name", "imap", "pop3", "sieve", "smtp", "tls", "state", "health", "sessions", "reason")
     show_table(ask(BackendList()).value, columns, "no back-end")
 
 

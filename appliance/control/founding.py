@@ -101,9 +101,11 @@ def _checked_key(path: Path) -> None:
 
 
 def _database(path: Path, family: migrate.Family) -> None:
+    if not path.exists():
+        path.touch(0o640)  # before there is anything in it; its WAL takes its mode
+        path.chmod(0o640)
     with contextlib.closing(connect.writer(path)) as database:
         migrate.migrate(database, family)
-    path.chmod(0o640)
 
 
 def _name(home: Home, wanted: str) -> tuple[str, bool]:

@@ -108,7 +108,8 @@ def _row(node: Node, objects: Objects, name: str) -> dict[str, Any]:
     down = [f"{found.service or 'all'}: {found.reason}" for found in known if not found.up]
     health = "unknown" if not known else "down" if down else "up"
     settings = {key: body[key] for key in (*PROTOCOLS, "tls", "state")}
-    return {"name": name, **settings, "health": health, "reason": "; ".join(down)}
+    sessions = node.hub.tally.by_label("sessions", "backend")[name] if node.hub is not None else 0
+    return {"name": name, **settings, "health": health, "sessions": sessions, "reason": "; ".join(down)}
 
 
 def _endpoints(node: Node, objects: Objects, name: str) -> Iterator[tuple[str, Endpoint]]:

@@ -82,10 +82,10 @@ def _served(node: Node) -> Iterator[Pair]:
         yield Pair(body["names"], body["certificate"], editing.opened(node.vault, body["key"]))
     if not any("*" in body["names"] for body in bodies):
         try:
-            own = [(node.home.tls / name).read_text() for name in ("cert.pem", "key.pem")]
+            certificate, key = ((node.home.tls / name).read_text() for name in ("cert.pem", "key.pem"))
         except OSError as error:
             raise Refused(f"no certificate is the default one, and {error.filename}: {error.strerror}") from error
-        yield Pair(["*"], *own, own=True)
+        yield Pair(["*"], certificate, key, own=True)
 
 
 def _row(pair: Pair) -> dict[str, Any]:
