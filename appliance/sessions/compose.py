@@ -35,7 +35,7 @@ from db.meta import node_name
 log: Final = logging.getLogger(__name__)
 
 PROTOCOLS: Final[dict[Service, Protocol_]] = {Service.IMAP: imap}
-FAREWELLS: Final = {Service.IMAP: imap_replies.KICKED}
+FAREWELLS: Final = {Service.IMAP: imap_replies.TURNED_AWAY}
 
 
 def own_name(home: Home) -> str:
