@@ -80,8 +80,8 @@ class Controller:
         self.supervision.close()
         self.hub.close()
         self.history.close()
-        for job in ended:
-            job.result()  # a job never ends but by a bug: let it be seen, and a successor be started
+        for one in ended:
+            one.result()  # a job never ends but by a bug: let it be seen, and a successor be started
 
     # --- what Node asks of it, from any thread ------------------------------------------------------------------
 
