@@ -100,6 +100,7 @@ class Composition:
         self.certificates = certificates
         self.beat = beat
         self.news: News | None = None
+        self.applied = 0  # the revision that the controller was told we serve by
         self.loop = Loop()
         limits = read_snapshot(home).limits
         self.admission = Admission(
@@ -143,12 +144,19 @@ class Composition:
         revision = self.admission.refresh(news.revision)
         if news.certificates:
             reload_certificates(self.certificates, self.home)
+        self.applied = revision
         self.tell(Applied(revision))
+
+    def _serving(self, revision: int) -> None:
+        """What could not be served when the news came may be served now."""
+        if revision != self.applied:
+            self.applied = revision
+            self.tell(Applied(revision))
 
     def each_second(self) -> None:
         """Still here; see for ourselves what changed; share what was counted."""
         self.beat()
-        self.admission.tick()
+        self._serving(self.admission.tick())
         failures = self.admission.failures.seen()
         if self.news is not None:
             for key, count in failures.items():
