@@ -26,11 +26,17 @@ class Attempt:
         self.admission = 0.0
         self.dial = 0.0
 
-    def admitted(self) -> None:
+    def admitted(self, verdict: Route | Refusal) -> None:
         """The verdict came."""
+        if isinstance(verdict, Route):
+            self.route = verdict
         now = monotonic()
         self.admission += now - self.mark
         self.mark = now
+
+    def paused(self) -> None:
+        """A while has passed that belongs to no phase."""
+        self.mark = monotonic()
 
     def dialled(self) -> None:
         """The connection stands, or cannot."""

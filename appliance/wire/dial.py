@@ -58,10 +58,11 @@ class Dialling:
     def begin(self, resolver: Resolver, host: str, port: int) -> None:
         """Look the host up and connect."""
         known = resolver.known(host, port)
-        if known is not None:
-            self._found(known)
-        else:
+        if known is None:
             resolver.ask(host, port, self._found)
+        else:
+            self._addresses = known[::-1]
+            self._next()
 
     def cancel(self) -> None:
         """Give up, silently."""
@@ -85,13 +86,16 @@ class Dialling:
         if isinstance(found, str):
             self._finish(Failed(found))
         else:
-            self._addresses = list(reversed(found))
+            self._addresses = found[::-1]
             self._next()
 
     def _next(self) -> None:
         """Connect to the next address that can be tried."""
         while self._addresses:
-            self.deadline = self._loop.now + (self._until - self._loop.now) / len(self._addresses)
+            if len(self._addresses) > 1:
+                self.deadline = self._loop.now + (self._until - self._loop.now) / len(self._addresses)
+            else:
+                self.deadline = self._until
             family, address = self._addresses.pop()
             try:
                 connection = socket.SocketType(family, _TYPE)

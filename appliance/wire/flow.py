@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from appliance.wire.loop import IN, OUT, READING, Loop
+from appliance.wire.loop import IN, OUT, RDHUP, READING, Loop
 from appliance.wire.sockets import end_sending
 
 if TYPE_CHECKING:
@@ -33,7 +33,20 @@ write = os.write
 class Flow:
     """One direction: what is read from `fd` is written to `to`. `twin` is the other."""
 
-    __slots__ = ("blocked", "ended", "fd", "kept", "loop", "octets", "reading", "relay", "sending", "to", "twin")
+    __slots__ = (
+        "blocked",
+        "ended",
+        "fd",
+        "kept",
+        "loop",
+        "octets",
+        "pipe",
+        "reading",
+        "relay",
+        "sending",
+        "to",
+        "twin",
+    )
 
     twin: Flow
 
@@ -45,6 +58,7 @@ class Flow:
         self.octets = 0
         self.kept: bytes | memoryview = b""  # read, and not yet taken by the other side
         self.blocked = False  # something is kept
+        self.pipe: tuple[int, int] | None = None  # lent, while there is very much (splice.py)
         self.ended = source.ended  # nothing more will be read
         self.reading = bool(source.mask & READING)
         self.sending = bool(source.mask & OUT)  # whether the twin waits for room in `fd`
@@ -54,7 +68,7 @@ class Flow:
     def ready(self, events: int) -> None:
         """The descriptor has something to read."""
         if events != IN:
-            self.unusual(events)
+            self.bulk(events)
             return
         try:
             data = read(self.fd, SMALL)
@@ -96,6 +110,8 @@ class Flow:
             self.larger()
         elif size < SMALL:
             self.loop.handlers[self.fd] = self.ready
+            if events & RDHUP:
+                self.bulk(events)  # the end is near: see it now
 
     def larger(self) -> None:
         """So much came that a better way may be worth it."""
@@ -106,18 +122,10 @@ class Flow:
         """Room in a full descriptor, an end, an error."""
         if self.sending:
             self.twin.flush()  # an error shows here, too
-        if events & ~OUT and self.reading:
-            self.drain()
-
-    def drain(self) -> None:
-        """Read on until there is nothing more, the end, or no room."""
-        for _ in range(4):  # then it is the others' turn
-            before = self.octets
-            if not self.reading or self.relay.over:
-                break
-            self.bulk(IN)
-            if self.octets == before:
-                break
+        if events & ~OUT and self.reading and not self.relay.over:
+            read_on = self.loop.handlers[self.fd]
+            if read_on is not None:
+                read_on(events & READING or IN)
 
     def unreadable(self, error: OSError) -> None:
         """Reading failed."""

@@ -6,10 +6,14 @@ Must never take more than AHEAD octets that nobody waits for, and knows nothing 
 from __future__ import annotations
 
 import os
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from appliance.wire.loop import OUT, READING, Loop
-from appliance.wire.tlspipe import TlsPipe
+from appliance.wire.loop import IN, OUT, READING, Loop
+
+if TYPE_CHECKING:
+    from appliance.protocols.conversation import Side
+    from appliance.wire.session import Session
+    from appliance.wire.tlspipe import TlsPipe
 
 CHUNK: Final = 16384  # octets taken at once
 AHEAD: Final = 16384  # octets kept for later before the peer is made to wait
@@ -21,9 +25,11 @@ _write = os.write
 class Leg:
     """`inbox`: plaintext not yet consumed. `ended`: nothing more will come. `broken`: nothing can be sent either."""
 
-    __slots__ = ("broken", "ended", "fd", "inbox", "loop", "mask", "outbox", "tls")
+    __slots__ = ("broken", "ended", "fd", "inbox", "loop", "mask", "outbox", "session", "side", "tls")
 
-    def __init__(self, loop: Loop, fd: int) -> None:
+    def __init__(self, session: Session, side: Side, loop: Loop, fd: int) -> None:
+        self.session: Session | None = session  # until the hand-over, or the end
+        self.side = side
         self.loop = loop
         self.fd = fd
         self.inbox = b""
@@ -32,6 +38,24 @@ class Leg:
         self.broken = False
         self.mask = READING
         self.tls: TlsPipe | None = None
+
+    def ready(self, events: int) -> None:
+        """The descriptor has something."""
+        session = self.session
+        if session is None or (events != IN and session.unusual(self, events)):
+            return
+        data = self.take()
+        if self.tls is not None or session.in_tls:
+            session.decrypt(self, data)
+            return
+        if data:
+            self.inbox = self.inbox + data if self.inbox else data
+        session.arrived(self)
+
+    def abandon(self) -> None:
+        """A bug of ours: the session ends."""
+        if self.session is not None:
+            self.session.close()
 
     def take(self) -> bytes:
         """What can be read now, as it came (not decrypted). Empty at the end, which sets `ended`."""
@@ -57,7 +81,8 @@ class Leg:
             self.outbox += self.tls.take_owed()
         if self.outbox:
             try:
-                self.outbox = self.outbox[_write(self.fd, self.outbox) :]
+                sent = _write(self.fd, self.outbox)
+                self.outbox = self.outbox[sent:]
             except BlockingIOError:
                 pass
             except OSError:

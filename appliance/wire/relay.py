@@ -58,14 +58,13 @@ class Relay:
         self.quiet_since = shared.loop.now
         self.client_tls = client.tls
         self.backend_tls = backend.tls
-        self.up = self._flow(client, backend)
-        self.down = self._flow(backend, client)
+        clear = client.tls is None and backend.tls is None
+        self.up: Flow = (SpliceFlow if clear else TlsFlow)(self, shared.loop, client, backend.fd)
+        self.down: Flow = (SpliceFlow if clear else TlsFlow)(self, shared.loop, backend, client.fd)
         self.up.twin, self.down.twin = self.down, self.up
-
-    def _flow(self, source: Leg, sink: Leg) -> Flow:
-        if self.client_tls is None and self.backend_tls is None:
-            return SpliceFlow(self, self.shared.loop, source, sink.fd)
-        return TlsFlow(self, self.shared.loop, source, sink.fd, source.tls, sink.tls)
+        if isinstance(self.up, TlsFlow) and isinstance(self.down, TlsFlow):
+            self.up.opener = self.down.sealer = client.tls
+            self.up.sealer = self.down.opener = backend.tls
 
     def check_idle(self, now: float, idle_seconds: float) -> None:
         """End the session if it has been silent for too long."""
@@ -105,17 +104,19 @@ class Relay:
         self.over = True
         shared, up, down = self.shared, self.up, self.down
         del shared.relays[self.id]
-        for tls, flow in ((self.client_tls, up), (self.backend_tls, down)):
-            if tls is not None and not flow.twin.blocked:
-                _say_goodbye(tls, flow.fd)
+        if self.client_tls is not None and not down.blocked:
+            _say_goodbye(self.client_tls, up.fd)
+        if self.backend_tls is not None and not up.blocked:
+            _say_goodbye(self.backend_tls, down.fd)
         for flow in (up, down):
-            flow.release()
+            if flow.pipe is not None:
+                flow.release()
             shared.loop.discard(flow.fd)
             flow.kept = b""
         octets = shared.totals
         octets[f"octets/{self.service}/in"] += up.octets
         octets[f"octets/{self.service}/out"] += down.octets
-        del up.twin, down.twin  # no cycle is left for the collector
+        del up.twin, down.twin, self.up, self.down  # no cycle is left for the collector
         self.client_tls = self.backend_tls = None
 
     abandon = close
@@ -132,9 +133,14 @@ def begin(shared: Shared, outcome: Outcome, farewell: bytes, client: Leg, backen
     relay = Relay(shared, outcome, farewell, client, backend)
     shared.relays[relay.id] = relay
     up, down = relay.up, relay.down
-    shared.loop.handlers[up.fd] = up.ready
-    shared.loop.handlers[down.fd] = down.ready
-    for flow, sink, source in ((down, client, backend), (up, backend, client)):
-        if not relay.over:
-            owed = sink.tls.take_owed() if sink.tls is not None else b""
-            flow.start(sink.outbox + owed if owed else sink.outbox, source.inbox)
+    handlers = shared.loop.handlers
+    handlers[up.fd] = up.ready
+    handlers[down.fd] = down.ready
+    down.start(_due(client), backend.inbox)
+    if not relay.over:
+        up.start(_due(backend), client.inbox)
+
+
+def _due(leg: Leg) -> bytes:
+    """What was queued for this side and not yet sent."""
+    return leg.outbox if leg.tls is None else leg.outbox + leg.tls.take_owed()

@@ -10,7 +10,6 @@ import logging
 from typing import Any, Final
 
 from appliance.protocols.conversation import (
-    BACKEND,
     CLIENT,
     Conversation,
     Door,
@@ -30,7 +29,7 @@ from appliance.wire.attempt import Attempt
 from appliance.wire.dial import Dialling
 from appliance.wire.leg import AHEAD, Leg
 from appliance.wire.listener import Policy
-from appliance.wire.loop import ERR, HUP, IN, OUT, READING
+from appliance.wire.loop import ERR, HUP, OUT, READING
 from appliance.wire.preauth import origin
 from appliance.wire.shared import Shared
 from appliance.wire.sockets import end_sending
@@ -83,8 +82,8 @@ class Session:
         self.policy = policy
         self.id = session
         self.limits = limits
-        self.origin = origin(ip)
-        self.client = Leg(shared.loop, fd)
+        self.origin = ip if ":" not in ip else origin(ip)
+        self.client = Leg(self, CLIENT, shared.loop, fd)
         self.backend: Leg | None = None
         self.conversation: Conversation | None = None
         self.attempt: Attempt | None = None
@@ -108,7 +107,7 @@ class Session:
 
     def begin(self) -> None:
         """The client is connected."""
-        self.shared.loop.watch(self.client.fd, READING, self.client_ready)
+        self.shared.loop.watch(self.client.fd, READING, self.client.ready)
         if not self.policy.tls:
             self.converse()
 
@@ -204,33 +203,31 @@ class Session:
 
     # --- readiness ---
 
-    def client_ready(self, events: int) -> None:
-        """The client's descriptor has something."""
-        self._ready(self.client, CLIENT, events)
+    @property
+    def in_tls(self) -> bool:
+        """Whether what comes is of a TLS handshake that has not begun for us."""
+        return type(self.effect) is Secure
 
-    def backend_ready(self, events: int) -> None:
-        """The back-end's descriptor has something."""
-        if self.backend is not None:
-            self._ready(self.backend, BACKEND, events)
+    def decrypt(self, leg: Leg, data: bytes) -> None:
+        """Something came from a leg in TLS."""
+        if steps.decrypt(self, leg, leg.side, data):
+            self.arrived(leg)
 
-    def _ready(self, leg: Leg, side: Side, events: int) -> None:
-        if (events != IN or self.effect is LEAVING) and self._unusual(leg, events):
-            return
-        data = leg.take()
+    def arrived(self, leg: Leg) -> None:
+        """Something is in the leg's inbox, or it has ended."""
         effect = self.effect
-        if leg.tls is not None or type(effect) is Secure:
-            if not steps.decrypt(self, leg, side, data):
-                return
-        elif data:
-            leg.inbox = leg.inbox + data if leg.inbox else data
-        if (type(effect) is ReadLine or type(effect) is ReadExactly) and effect.of is side:
+        if effect is LEAVING:
+            leg.inbox = b""
+            if leg.ended:
+                self.close()
+        elif (type(effect) is ReadLine or type(effect) is ReadExactly) and effect.of is leg.side:
             self.advance(AGAIN)
-        elif leg.broken and side is CLIENT:
+        elif leg.broken and leg is self.client:
             self.raise_in(Gone(CLIENT, "the connection was closed"))
         elif len(leg.inbox) >= AHEAD:
             leg.interest(reading=False)
 
-    def _unusual(self, leg: Leg, events: int) -> bool:
+    def unusual(self, leg: Leg, events: int) -> bool:
         """Room to write, an end, an error. True: that was all."""
         if events & OUT:
             leg.flush()
@@ -285,13 +282,11 @@ class Session:
         self.shared.room.leave(self)
         if self.client.fd >= 0:
             self.shared.loop.discard(self.client.fd)
-            self.client.fd = -1
+            self.client.fd, self.client.session = -1, None
         self.effect = LEAVING  # answers that come later find nobody
         conversation, self.conversation, self.attempt = self.conversation, None, None
         if conversation is not None:
             conversation.close()
-
-    abandon = close
 
     # --- effects that concern octets only ---
 
@@ -299,7 +294,10 @@ class Session:
         leg = self.client if effect.to is CLIENT else self.backend
         if leg is None:
             raise Gone(effect.to, "the connection was closed")
-        leg.queue(effect.data)
+        if leg.tls is None and not leg.broken:
+            leg.outbox += effect.data
+        else:
+            leg.queue(effect.data)
 
     def _read_line(self, effect: ReadLine) -> bytes | object:
         leg = self.client if effect.of is CLIENT else self.backend

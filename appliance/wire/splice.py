@@ -9,14 +9,10 @@ from __future__ import annotations
 import fcntl
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from appliance.wire.flow import LARGE, Flow
-from appliance.wire.loop import READING, Loop
-
-if TYPE_CHECKING:
-    from appliance.wire.leg import Leg
-    from appliance.wire.relay import Relay
+from appliance.wire.loop import READING
 
 CAPACITY: Final = 1024 * 1024
 PIPES: Final = 64  # for each worker, at most
@@ -66,17 +62,15 @@ pipes: Final = Pipes()
 class SpliceFlow(Flow):
     """Moves bulk without looking at it."""
 
-    __slots__ = ("held", "pipe")
+    __slots__ = ("held",)
 
-    def __init__(self, relay: Relay, loop: Loop, source: Leg, to: int) -> None:
-        super().__init__(relay, loop, source, to)
-        self.pipe: Pipe | None = None
-        self.held = 0  # octets in the pipe
+    held: int  # octets in the pipe, once there is one
 
     def larger(self) -> None:
         """Take a pipe, if there is one."""
         self.pipe = pipes.lend()
         if self.pipe is not None:
+            self.held = 0
             self.loop.handlers[self.fd] = self.spliced
 
     def spliced(self, events: int) -> None:
@@ -101,18 +95,9 @@ class SpliceFlow(Flow):
             if not size:
                 self.end()
 
-    def drain(self) -> None:
-        """As for copying, unless a pipe is in use: then through it, to keep the order."""
-        while self.pipe is not None and self.reading and not self.relay.over:
-            before = self.octets
-            self.spliced(READING)
-            if self.octets == before:
-                return
-        super().drain()
-
     def flush(self) -> None:
         """There is room again: first for what the pipe holds."""
-        if self.held:
+        if self.pipe is not None and self.held:
             self._pour()
             if self.held or self.relay.over:
                 return

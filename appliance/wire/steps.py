@@ -27,7 +27,7 @@ from appliance.protocols.conversation import (
     Side,
     Wait,
 )
-from appliance.terms import Refusal, Route, TlsMode
+from appliance.terms import Refusal, TlsMode
 from appliance.wire import relay
 from appliance.wire.attempt import Attempt
 from appliance.wire.dial import Dialling, Failed, pin_holds, proxy_header
@@ -56,26 +56,19 @@ def _admit(session: Session, effect: Admit) -> Verdict | object:
     if attempt is None:
         attempt = session.attempt = Attempt(session.peer, effect.credentials)
     session.deadline = NEVER
-    verdict = session.shared.admission.admit(
-        attempt.peer, effect.credentials, partial(_admitted, session, effect, attempt)
-    )
+    answer = partial(_admitted, session, effect, attempt)
+    verdict = session.shared.admission.admit(attempt.peer, effect.credentials, answer)
     if verdict is None:
         _flush(session)
         return PENDING
-    _note(attempt, verdict)
+    attempt.admitted(verdict)
     return verdict
 
 
 def _admitted(session: Session, effect: Admit, attempt: Attempt, verdict: Verdict) -> None:
     if session.effect is effect:
-        _note(attempt, verdict)
+        attempt.admitted(verdict)
         session.advance(verdict)
-
-
-def _note(attempt: Attempt, verdict: Verdict) -> None:
-    attempt.admitted()
-    if isinstance(verdict, Route):
-        attempt.route = verdict
 
 
 def _wait(session: Session, effect: Wait) -> object:
@@ -88,7 +81,7 @@ def _wait(session: Session, effect: Wait) -> object:
 def _waited(session: Session, effect: Effect) -> None:
     if session.effect is effect:
         if session.attempt is not None:
-            session.attempt.admitted()  # a pause is no phase of its own
+            session.attempt.paused()
         session.advance(None)
 
 
@@ -149,8 +142,8 @@ def _dialled(session: Session, result: int | Failed) -> None:
         else:
             unreachable(session, result.why)
         return
-    leg = session.backend = Leg(session.shared.loop, result)
-    session.shared.loop.handlers[result] = session.backend_ready
+    leg = session.backend = Leg(session, BACKEND, session.shared.loop, result)
+    session.shared.loop.handlers[result] = leg.ready
     if attempt.route.endpoint.tls is TlsMode.IMPLICIT:
         session.deadline = dialling.deadline
         _begin_tls(session, leg)
@@ -192,6 +185,7 @@ def drop_backend(session: Session) -> None:
     """Close the back-end's side."""
     leg, session.backend = session.backend, None
     if leg is not None:
+        leg.session = None
         session.shared.loop.discard(leg.fd)
 
 
@@ -353,7 +347,7 @@ def _relay(session: Session, effect: Relay) -> object:
     outcome = attempt.outcome(session.id, shared.epoch)
     shared.record(outcome)
     client, conversation = session.client, session.conversation
-    session.attempt = session.backend = session.conversation = None
+    session.attempt = session.backend = session.conversation = client.session = backend.session = None
     relay.begin(shared, outcome, effect.farewell, client, backend)
     assert conversation is not None
     conversation.close()

@@ -7,15 +7,11 @@ half a connection. Must never put plaintext on a side that speaks TLS.
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from appliance.wire.flow import BULK, SMALL, Flow, buffer, read, readv, view
-from appliance.wire.loop import IN, READING, Loop
+from appliance.wire.loop import IN, READING
 from appliance.wire.tlspipe import RECORD, TlsPipe
-
-if TYPE_CHECKING:
-    from appliance.wire.leg import Leg
-    from appliance.wire.relay import Relay
 
 _plain: Final = memoryview(bytearray(BULK + 2 * RECORD))  # one for all; the engine may have had most of a record
 
@@ -25,17 +21,13 @@ class TlsFlow(Flow):
 
     __slots__ = ("opener", "sealer")
 
-    def __init__(
-        self, relay: Relay, loop: Loop, source: Leg, to: int, opener: TlsPipe | None, sealer: TlsPipe | None
-    ) -> None:
-        super().__init__(relay, loop, source, to)
-        self.opener = opener
-        self.sealer = sealer
+    opener: TlsPipe | None
+    sealer: TlsPipe | None
 
     def ready(self, events: int) -> None:
         """The descriptor has something to read."""
         if events != IN:
-            self.unusual(events)
+            self.bulk(events)
             return
         try:
             data = read(self.fd, SMALL)
