@@ -40,9 +40,14 @@ def opened(file: str) -> Iterator[tuple[BinaryIO, str]]:
         raise Failure(f"{file}: {error.strerror or error}") from error
 
 
+def entries(count: int) -> str:
+    """So many."""
+    return f"{count:,} entr{'y' if count == 1 else 'ies'}"
+
+
 def show_report(report: Mapping[str, Any], name: str) -> None:
     """What an import found and did."""
-    click.echo(f"{name}: {report['format']} ({report['reason']}), {report['read']:,} entries read")
+    click.echo(f"{name}: {report['format']} ({report['reason']}), {entries(report['read'])} read")
     width = max(len(f"{report[key]:,}") for key in COUNTS)
     for key, meaning in COUNTS.items():
         click.echo(f"  {report[key]:>{width},}  {meaning}")

@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from appliance.cli.base import Failure, ask, invocation, plain, show, show_json, show_table, stream
-from appliance.cli.mapfile import opened, show_report
+from appliance.cli.mapfile import entries, opened, show_report
 from appliance.cli.settings import show_settings, values_of
 from appliance.control.api.maps import (
     MapCreate,
@@ -63,10 +63,10 @@ def map_show(map_name: str) -> None:
     if invocation().json or value["entries"] is None:
         return
     counts = ", ".join(f"{plain(name)} {count:,}" for name, count in value["backends"].items())
-    click.echo(f"{value['entries']:,} entries{': ' if counts else ''}{counts}")
+    click.echo(f"{entries(value['entries'])}{': ' if counts else ''}{counts}")
     if undo := value["undo"]:
         until = _time(undo["until"])
-        click.echo(f"`postern map undo {map_name}` goes back to {undo['entries']:,} entries, until {until}")
+        click.echo(f"`postern map undo {map_name}` goes back to {entries(undo['entries'])}, until {until}")
 
 
 @map_command.command("create")
@@ -196,7 +196,7 @@ def map_undo(map_name: str, end_sessions: bool) -> None:
     done = ask(MapUndo(map_name, end_sessions))
     until = done.value["until"]
     back = f"; undo again, until {_time(until)}, to return" if until else ""
-    show(done.value, f"map {map_name} has the {done.value['entries']:,} entries from before{back}")
+    show(done.value, f"map {map_name} has the {entries(done.value['entries'])} from before{back}")
 
 
 def _time(seconds: float) -> str:

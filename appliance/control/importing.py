@@ -126,7 +126,7 @@ def _state(node: Node, request: MapImport) -> MapState:
         raise Refused(f"there is no format {request.format}; there are {', '.join(FORMATS)}", 2)
     state = mapstate.state_of(node, request.map)
     if state.entries and not request.mode:
-        raise Refused(f"map {request.map} has {state.entries:,} entries: say --replace or --merge", 2)
+        raise Refused(f"map {request.map} has {mapstate.counted(state.entries)}: say --replace or --merge", 2)
     return state
 
 

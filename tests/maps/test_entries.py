@@ -186,7 +186,7 @@ def test_create_twice_is_refused(people: People) -> None:
 def test_what_entries_were_made_by_cannot_change_under_them(people: People) -> None:
     people.ask(MapSet("people", {"fold": "none"}))
     people.load("A@x.test,alpha\n")
-    assert "1 entries of fold none" in refusal(lambda: people.ask(MapSet("people", {"fold": None}))).text
+    assert "1 entry of fold none" in refusal(lambda: people.ask(MapSet("people", {"fold": None}))).text
     assert refusal(lambda: people.ask(MapSet("people", {"type": "file", "path": "/etc/hosts"}))).status == 1
     people.ask(MapUndo("people"))
     people.ask(MapSet("people", {"fold": None}))

@@ -121,8 +121,11 @@ def test_a_client_that_goes_away_ends_its_import(
 # --- look-ups meanwhile --------------------------------------------------------------------------------------------
 
 
+Answers = Callable[[], list[tuple[str | None, float]]]
+
+
 @contextmanager
-def looking_up(people: People, address: str) -> Iterator[Callable[[], list[tuple[str | None, float]]]]:
+def looking_up(people: People, address: str) -> Iterator[Answers]:
     """Asks for this address all the time, as a worker does; the answers and how long each took."""
     answers: list[tuple[str | None, float]] = []
     over = threading.Event()
@@ -145,13 +148,24 @@ def looking_up(people: People, address: str) -> Iterator[Callable[[], list[tuple
         thread.join()
 
 
+def until_seen(answers: Answers, backend: str) -> None:
+    """Wait for the next look-up that says so."""
+    deadline = time.monotonic() + 10
+    while not answers() or answers()[-1][0] != backend:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
 def test_look_ups_never_fail_while_an_import_runs(
     people: People, before: dict[str, str], more: Path, controller: Running
 ) -> None:
     with looking_up(people, "u000007@x.test") as answers:
         people.load_file(more, "replace")
+        until_seen(answers, "beta")
         people.ask(MapUndo("people"))
+        until_seen(answers, "alpha")
         people.load_file(more, "merge")
+        until_seen(answers, "beta")
     found = [backend for backend, _ in answers()]
     assert len(found) > 100
     assert set(found) == {"alpha", "beta"}
