@@ -139,7 +139,7 @@ class Hub:
                 self._send(worker, message)
 
     def _send(self, worker: Worker, message: Message) -> None:
-        if not packets.send(worker.link, message):
+        if not worker.send(message):
             self._hang_up(worker)
 
     # --- workers come and go ----------------------------------------------------------------------------------
@@ -154,7 +154,7 @@ class Hub:
         if packets.peer_of(link)[1] not in self._allowed:
             link.close()
             return
-        worker = Worker(link)
+        worker = Worker(link, self._loop)
         self._workers[worker] = None
         self._loop.add_reader(link, self._hear, worker)
 
@@ -162,8 +162,7 @@ class Hub:
         if worker not in self._workers:
             return
         del self._workers[worker]
-        self._loop.remove_reader(worker.link)
-        worker.link.close()
+        worker.close()
         self.tally.gone(worker)
         self._applied.set()
         for question in self._questions.values():

@@ -1,6 +1,7 @@
 """What the controller knows of its workers, of what it asked them, and of the stores they and the prober met.
 
-Belongs to the loop's thread; only hub.py and prober.py use it. No I/O.
+Belongs to the loop's thread; only hub.py and prober.py use it. Must never wait, nor keep more than WAITING packets
+for a worker that does not read.
 """
 
 from __future__ import annotations
@@ -9,25 +10,64 @@ import asyncio
 import os
 import pwd
 import socket
+from collections import deque
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 from appliance import messages
 from appliance.home import Home
-from appliance.messages import BackendState
+from appliance.messages import BackendState, Message
+
+WAITING: Final = 4096  # packets
 
 
 class Worker:
     """One connected worker. Nameless until it said hello."""
 
-    def __init__(self, link: socket.socket) -> None:
+    def __init__(self, link: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
         self.link = link
         self.revision = -1
         self.name = ""
+        self._loop = loop
+        self._waiting: deque[bytes] = deque()
 
     def greet(self, hello: messages.WorkerHello) -> None:
         """Now we know who it is."""
         self.name = f"{hello.role} worker {hello.slot} (pid {hello.pid})"
+
+
+    def send(self, message: Message) -> bool:
+        """Send a message, at once or when it reads again. False if it is gone, or has not read for too long."""
+        self._waiting.append(messages.encode(message))
+        if len(self._waiting) > 1:
+            return len(self._waiting) <= WAITING
+        try:
+            self._flush()
+        except OSError:
+            return False
+        if self._waiting:
+            self._loop.add_writer(self.link, self._go_on)
+        return True
+
+    def close(self) -> None:
+        """Hang up."""
+        self._loop.remove_reader(self.link)
+        self._loop.remove_writer(self.link)
+        self.link.close()
+
+    def _flush(self) -> None:
+        with suppress(BlockingIOError):
+            while self._waiting:
+                self.link.send(self._waiting[0])
+                self._waiting.popleft()
+
+    def _go_on(self) -> None:
+        try:
+            self._flush()
+        except OSError:  # gone: its reader learns of that
+            self._waiting.clear()
+        if not self._waiting:
+            self._loop.remove_writer(self.link)
 
 
 class Question:

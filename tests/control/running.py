@@ -93,6 +93,10 @@ class FakeWorker:
         """To the controller."""
         assert packets.send(self.link, message)
 
+    def send_all(self, message: Message) -> None:
+        """To the controller, waiting until it reads."""
+        self.link.sendall(messages.encode(message))
+
     def hear(self, kind: type[M]) -> M:
         """The next message of that kind; others before it are passed over. Raises TimeoutError."""
         while True:

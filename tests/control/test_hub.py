@@ -102,6 +102,17 @@ def test_a_new_worker_is_told_the_generation_and_every_known_state(controller: R
     assert later.hear(messages.BackendState) == messages.BackendState("mail2", "imap", False, "refused")
 
 
+def test_a_new_worker_that_reads_late_is_told_all_the_same(controller: Running, worker: MakeWorker) -> None:
+    first = worker(0)
+    for number in range(1500):
+        first.send_all(messages.BackendState(f"store{number}", "imap", False, "refused"))
+    time.sleep(0.5)
+    later = worker(1)
+    time.sleep(0.5)
+    told = {later.hear(messages.BackendState).backend for _ in range(1500)}
+    assert len(told) == 1500
+
+
 def test_a_breaker_is_told_to_the_others_and_not_back(controller: Running, worker: MakeWorker) -> None:
     first, second = worker(0), worker(1)
     first.send(messages.BackendState("mail2", "imap", False, "refused"))
