@@ -111,7 +111,8 @@ def new_node(folder: Path, stores: Stores, authority: Authority) -> Iterator[New
         node = Node(folder / name, name, host)
         made.append(node)
         prepare(node, authority, **{"backend": [backend(store) for store in stores], **tables})
-        node.people(people)
+        if people:
+            node.people(people)
         return node
 
     yield make

@@ -10,9 +10,8 @@ from tests.node.conftest import NewNode, Stores, backend
 from tests.node.test_refusals import verdict
 from tests.services.authority import Authority
 from tests.services.dovecot import MASTER, Dovecot
-from tests.services.node import Node
 from tests.services.people import JOERG, MARIA, NOBODY, OTTO
-from tests.services.ports import free_port
+from tests.services.ports import eventually, free_port
 
 PATIENCE = {"failure_delay": 0, "drain_seconds": 5, "retries": 1, "retry_pause": 0.1, "probe_seconds": 1}
 
@@ -65,6 +64,7 @@ def test_down_is_temporary_and_never_goes_to_failover(new_node: NewNode, stores:
     node.start()
     assert verdict(node, *MARIA).startswith(b"tag NO [UNAVAILABLE]")
     assert verdict(node, *OTTO).startswith(b"tag OK")
+    eventually(lambda: node.run("route", MARIA.address).returncode, "the store is found to be down")
     route = node.cli("route", MARIA.address, status=1)
     assert route["verdict"] == "temporary" and route["backend"] == "alpha"
 
@@ -90,19 +90,11 @@ def test_standby_serves_while_the_store_is_down(new_node: NewNode, stores: Store
         assert verdict(node, *MARIA).startswith(b"tag OK")
         assert gamma.log().count("Login: user=") == 1
     before = stores.beta.log().count(f"Login: user=<{MARIA.address}>")
-    assert login_until(node, b"tag OK")
+    eventually(lambda: verdict(node, *MARIA).startswith(b"tag OK"), "the standby serves")
     assert stores.beta.log().count(f"Login: user=<{MARIA.address}>") > before
     with gamma:
-        for _ in range(100):
-            login_until(node, b"tag OK")
-            if gamma.log().count("Login: user=") > 1:
-                return
-    raise AssertionError("the store came back and was not used again")
-
-
-def login_until(node: Node, told: bytes) -> bool:
-    """Whether one of a few attempts is answered so: a change of a store's state takes a probe or a failure."""
-    return any(verdict(node, *MARIA).startswith(told) for _ in range(10))
+        eventually(lambda: verdict(node, *MARIA).startswith(b"tag OK") and gamma.log().count("Login: user=") > 1,
+                   "the store is used again")
 
 
 def test_drain_keeps_sessions_and_takes_no_new_ones(new_node: NewNode) -> None:

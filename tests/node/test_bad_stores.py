@@ -91,7 +91,7 @@ def test_a_store_that_dies_in_a_session(new_node: NewNode, stores: Stores) -> No
     def part(peer: socket.socket) -> None:
         peer.sendall(GREETING)
         tag = peer.recv(4096).split()[0]
-        peer.sendall(tag + b" OK done\r\n")
+        peer.sendall(tag + b" OK [CAPABILITY IMAP4rev1] done\r\n")
         peer.recv(4096)
         peer.sendall(b"* 1 FETCH (BODY[] {1000}\r\nhalf")
 

@@ -22,6 +22,8 @@ from tests.services.talk import Talk
 
 MESSAGE = b"From: a@example.test\r\nSubject: test\r\n\r\n" + b"0123456789abcdef\r\n" * 5000
 
+DIFFERS = re.compile(r"(UIDVALIDITY|APPENDUID|HIGHESTMODSEQ) \d+|\([0-9. +]+ secs\)")
+
 
 def direct(store: Dovecot, way: str, authority: Authority) -> imaplib.IMAP4:
     """A connection to the store itself."""
@@ -45,13 +47,13 @@ def through(node: Node, way: str) -> imaplib.IMAP4:
 
 def full_session(client: imaplib.IMAP4, who: Person) -> list[object]:
     """Everything the store says in a session that leaves no trace; numbers that differ by nature are replaced."""
-    said: list[object] = [client.login(*who)[0], client.capability(), client.namespace(), client.xatom("ENABLE", "QRESYNC")]
+    said: list[object] = [client.login(*who)[0], client.capability()[1][-1], client.namespace()]
+    said += [client.xatom("ENABLE", "QRESYNC")]
     said += [client.create("trial"), client.append("trial", r"(\Seen)", '"01-Jan-2020 00:00:00 +0000"', MESSAGE)]
     said += [client.select("trial"), client.fetch("1", "(UID FLAGS RFC822.SIZE BODY[])"), client.search(None, "ALL")]
     said += [client.store("1", "+FLAGS", r"(\Deleted)"), client.expunge(), client.close()]
     said += [client.delete("trial"), client.list(), client.logout()]
-    return [re.sub(r"(UIDVALIDITY|APPENDUID|HIGHESTMODSEQ|MODSEQ \(|\[HIGHESTMODSEQ) ?\d+", r"\1 N", str(it))
-            for it in said]
+    return [DIFFERS.sub("...", str(it)) for it in said]
 
 
 @pytest.mark.parametrize("way", ["clear", "starttls", "tls"])

@@ -100,6 +100,7 @@ class Dovecot:
         trusted: str = "",
     ) -> None:
         self.folder, self.name, self.host, self.certificate = folder, name, host, certificate
+        self.starttls = starttls
         self.imap, self.imaps = free_port(host), free_port(host)
         self.master: subprocess.Popen[bytes] | None = None
         (folder / "mail").mkdir(parents=True)
@@ -131,7 +132,7 @@ class Dovecot:
     def up(self) -> bool:
         """Whether it accepts connections. Raises AssertionError if it has ended."""
         assert self.master and self.master.poll() is None, f"{self.name} ended: {self.log()}"
-        return answers(self.host, self.imap) and answers(self.host, self.imaps)
+        return answers(self.host, self.imap) and (self.starttls == "no" or answers(self.host, self.imaps))
 
     def stop(self) -> None:
         """End it, its sessions included: the whole process group, since its master alone takes seconds."""
