@@ -24,7 +24,7 @@ from appliance.control.api.maps import MapCreate
 from appliance.control.api.services import ServiceSet
 from appliance.home import Home
 from tests.control.running import FakeWorker, Running
-from tests.control.test_hub import outcome
+from tests.control.test_history import outcome
 from tests.services.ports import eventually, free_port
 
 MakeWorker = Callable[[int], FakeWorker]
