@@ -118,4 +118,5 @@ def new_node(folder: Path, stores: Stores, authority: Authority) -> Iterator[New
     yield make
     for node in made:
         node.kill()
+        print(f"--- the log of {node.name}:\n{node.log()[-8000:]}")  # shown if the test failed
         assert_keeps_secrets(node)
