@@ -80,6 +80,11 @@ class Census:
     def totals(self) -> dict[str, float]:
         """The wire's counters and gauges."""
         totals = defaultdict(float, self._shared.totals)
+        for service, count in self._shared.accepted.items():
+            totals[f"connections/{service}"] = count
+        for service, (received, sent) in self._shared.octets.items():
+            totals[f"octets/{service}/in"] = received
+            totals[f"octets/{service}/out"] = sent
         for relay in self._shared.relays.values():
             _count(relay, totals)
         for session in self._shared.room.all:

@@ -11,14 +11,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from appliance.wire.loop import IN, OUT, RDHUP, READING, Loop
+from appliance.wire.loop import IN, OUT, RDHUP, READING
 from appliance.wire.sockets import end_sending
 
 if TYPE_CHECKING:
     from appliance.wire.leg import Leg
     from appliance.wire.relay import Relay
 
-SMALL: Final = 16384  # octets of a small piece, at most
+SMALL: Final = 1000  # octets of a small piece, at most: malloc's fast path (thread cache) serves it
 BULK: Final = 256 * 1024
 LARGE: Final = 65536  # a read of so many, or more, means that much more is to come
 GRACE: Final = 60.0  # seconds of silence after which a session ends of which one direction has ended
@@ -38,7 +38,6 @@ class Flow:
         "ended",
         "fd",
         "kept",
-        "loop",
         "octets",
         "pipe",
         "reading",
@@ -50,9 +49,8 @@ class Flow:
 
     twin: Flow
 
-    def __init__(self, relay: Relay, loop: Loop, source: Leg, to: int) -> None:
+    def __init__(self, relay: Relay, source: Leg, to: int) -> None:
         self.relay = relay
-        self.loop = loop
         self.fd = source.fd
         self.to = to
         self.octets = 0
@@ -84,7 +82,7 @@ class Flow:
         if sent != size:
             self.keep(data[sent:])
         elif size == SMALL:
-            self.loop.handlers[self.fd] = self.bulk
+            self.relay.loop.handlers[self.fd] = self.bulk
 
     def bulk(self, events: int) -> None:
         """As `ready`, through the large buffer, while there is much."""
@@ -109,7 +107,7 @@ class Flow:
         elif size >= LARGE:
             self.larger()
         elif size < SMALL:
-            self.loop.handlers[self.fd] = self.ready
+            self.relay.loop.handlers[self.fd] = self.ready
             if events & RDHUP:
                 self.bulk(events)  # the end is near: see it now
 
@@ -123,7 +121,7 @@ class Flow:
         if self.sending:
             self.twin.flush()  # an error shows here, too
         if events & ~OUT and self.reading and not self.relay.over:
-            read_on = self.loop.handlers[self.fd]
+            read_on = self.relay.loop.handlers[self.fd]
             if read_on is not None:
                 read_on(events & READING or IN)
 
@@ -176,11 +174,11 @@ class Flow:
         self.reading, self.sending = reading, sending
         mask = (READING if reading else 0) | (OUT if sending else 0)
         if not mask:
-            self.loop.suspend(self.fd)  # a hang-up would be told again and again
+            self.relay.loop.suspend(self.fd)  # a hang-up would be told again and again
         elif before:
-            self.loop.change(self.fd, mask)
+            self.relay.loop.change(self.fd, mask)
         else:
-            self.loop.resume(self.fd, mask)
+            self.relay.loop.resume(self.fd, mask)
 
     # --- the beginning and the end ---
 

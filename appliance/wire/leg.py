@@ -1,6 +1,6 @@
 """One side of a session while it is talked with: its descriptor, TLS, and the octets on their way.
 
-Must never take more than AHEAD octets that nobody waits for, and knows nothing of conversations.
+Must never take more than AHEAD octets that nobody waits for, and knows of conversations only whom to tell.
 """
 
 from __future__ import annotations
@@ -8,14 +8,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
+from appliance.protocols.conversation import Secure, Side
 from appliance.wire.loop import IN, OUT, READING, Loop
 
 if TYPE_CHECKING:
-    from appliance.protocols.conversation import Side
     from appliance.wire.session import Session
     from appliance.wire.tlspipe import TlsPipe
 
-CHUNK: Final = 16384  # octets taken at once
+CHUNK: Final = 4096  # octets taken at once
 AHEAD: Final = 16384  # octets kept for later before the peer is made to wait
 
 _read = os.read
@@ -45,7 +45,7 @@ class Leg:
         if session is None or (events != IN and session.unusual(self, events)):
             return
         data = self.take()
-        if self.tls is not None or session.in_tls:
+        if self.tls is not None or type(session.effect) is Secure:
             session.decrypt(self, data)
             return
         if data:
@@ -81,8 +81,7 @@ class Leg:
             self.outbox += self.tls.take_owed()
         if self.outbox:
             try:
-                sent = _write(self.fd, self.outbox)
-                self.outbox = self.outbox[sent:]
+                self.outbox = self.outbox[_write(self.fd, self.outbox) :]
             except BlockingIOError:
                 pass
             except OSError:

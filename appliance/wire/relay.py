@@ -33,6 +33,7 @@ class Relay:
         "farewell",
         "id",
         "limit",
+        "loop",
         "moved",
         "over",
         "quiet_since",
@@ -45,6 +46,7 @@ class Relay:
 
     def __init__(self, shared: Shared, outcome: Outcome, farewell: bytes, client: Leg, backend: Leg) -> None:
         self.shared = shared
+        self.loop = shared.loop
         self.id = outcome.session
         self.user = outcome.user
         self.service = outcome.service
@@ -58,13 +60,17 @@ class Relay:
         self.quiet_since = shared.loop.now
         self.client_tls = client.tls
         self.backend_tls = backend.tls
-        clear = client.tls is None and backend.tls is None
-        self.up: Flow = (SpliceFlow if clear else TlsFlow)(self, shared.loop, client, backend.fd)
-        self.down: Flow = (SpliceFlow if clear else TlsFlow)(self, shared.loop, backend, client.fd)
+        self.up: Flow
+        self.down: Flow
+        if client.tls is None and backend.tls is None:
+            self.up = SpliceFlow(self, client, backend.fd)
+            self.down = SpliceFlow(self, backend, client.fd)
+        else:
+            self.up = up = TlsFlow(self, client, backend.fd)
+            self.down = down = TlsFlow(self, backend, client.fd)
+            up.opener = down.sealer = client.tls
+            up.sealer = down.opener = backend.tls
         self.up.twin, self.down.twin = self.down, self.up
-        if isinstance(self.up, TlsFlow) and isinstance(self.down, TlsFlow):
-            self.up.opener = self.down.sealer = client.tls
-            self.up.sealer = self.down.opener = backend.tls
 
     def check_idle(self, now: float, idle_seconds: float) -> None:
         """End the session if it has been silent for too long."""
@@ -113,9 +119,9 @@ class Relay:
                 flow.release()
             shared.loop.discard(flow.fd)
             flow.kept = b""
-        octets = shared.totals
-        octets[f"octets/{self.service}/in"] += up.octets
-        octets[f"octets/{self.service}/out"] += down.octets
+        octets = shared.octets[self.service]
+        octets[0] += up.octets
+        octets[1] += down.octets
         del up.twin, down.twin, self.up, self.down  # no cycle is left for the collector
         self.client_tls = self.backend_tls = None
 
@@ -137,7 +143,7 @@ def begin(shared: Shared, outcome: Outcome, farewell: bytes, client: Leg, backen
     handlers[up.fd] = up.ready
     handlers[down.fd] = down.ready
     down.start(_due(client), backend.inbox)
-    if not relay.over:
+    if not relay.over and (client.inbox or backend.outbox or client.ended or not up.reading):
         up.start(_due(backend), client.inbox)
 
 

@@ -203,11 +203,6 @@ class Session:
 
     # --- readiness ---
 
-    @property
-    def in_tls(self) -> bool:
-        """Whether what comes is of a TLS handshake that has not begun for us."""
-        return type(self.effect) is Secure
-
     def decrypt(self, leg: Leg, data: bytes) -> None:
         """Something came from a leg in TLS."""
         if steps.decrypt(self, leg, leg.side, data):

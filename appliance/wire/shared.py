@@ -39,4 +39,8 @@ class Shared:
     contexts: ClientContexts = field(default_factory=ClientContexts)
     room: WaitingRoom = field(default_factory=WaitingRoom)
     relays: dict[str, Relay] = field(default_factory=dict)
-    totals: dict[str, float] = field(default_factory=lambda: defaultdict(float))  # names: control's table of metrics
+    octets: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))  # by service: in, out
+    accepted: dict[str, int] = field(default_factory=lambda: defaultdict(int))  # connections, by service
+    totals: dict[str, float] = field(
+        default_factory=lambda: defaultdict(float)
+    )  # others: metric to count

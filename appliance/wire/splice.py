@@ -71,7 +71,7 @@ class SpliceFlow(Flow):
         self.pipe = pipes.lend()
         if self.pipe is not None:
             self.held = 0
-            self.loop.handlers[self.fd] = self.spliced
+            self.relay.loop.handlers[self.fd] = self.spliced
 
     def spliced(self, events: int) -> None:
         """Move what is there; back to copying once it is little."""
@@ -121,4 +121,4 @@ class SpliceFlow(Flow):
             else:
                 pipes.take_back(pipe)
         if not self.relay.over:
-            self.loop.handlers[self.fd] = self.bulk
+            self.relay.loop.handlers[self.fd] = self.bulk

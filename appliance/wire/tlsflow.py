@@ -9,9 +9,11 @@ from __future__ import annotations
 import ssl
 from typing import Final
 
-from appliance.wire.flow import BULK, SMALL, Flow, buffer, read, readv, view
+from appliance.wire.flow import BULK, Flow, buffer, read, readv, view
 from appliance.wire.loop import IN, READING
 from appliance.wire.tlspipe import RECORD, TlsPipe
+
+SMALL: Final = 4096  # octets of a small piece, at most
 
 _plain: Final = memoryview(bytearray(BULK + 2 * RECORD))  # one for all; the engine may have had most of a record
 
@@ -35,7 +37,7 @@ class TlsFlow(Flow):
             self.unreadable(error)
             return
         if len(data) == SMALL:
-            self.loop.handlers[self.fd] = self.bulk
+            self.relay.loop.handlers[self.fd] = self.bulk
         try:
             if self.opener is not None:
                 data = self.opener.opened(data)
@@ -75,7 +77,7 @@ class TlsFlow(Flow):
             self.relay.close()
             return
         if size < SMALL:
-            self.loop.handlers[self.fd] = self.ready
+            self.relay.loop.handlers[self.fd] = self.ready
         opener = self.opener
         if opener is not None and (opener.owed or opener.ended):
             self._answered(opener)

@@ -193,7 +193,7 @@ class Worker:
     def _welcome(self, policy: Policy, fd: int, ip: str, port: int) -> None:
         shared, limits = self.shared, self.admission.limits
         room = shared.room
-        shared.totals[f"connections/{policy.service}"] += 1
+        shared.accepted[policy.service] += 1
         most = min(-(-limits.connections // self._workers), self._most)
         os.set_blocking(fd, False)
         full = len(shared.relays) + len(room.all) >= most

@@ -52,8 +52,9 @@ def test_much_both_ways_at_once(bench: Any, eventually: Any) -> None:
     assert digests["up sent"] == digests["up received"]
     assert digests["down sent"] == digests["down received"]
     eventually(lambda: not bench.worker.shared.relays)
-    assert bench.worker.shared.totals["octets/imap/in"] == MUCH
-    assert bench.worker.shared.totals["octets/imap/out"] == MUCH
+    totals = bench.in_loop(bench.worker.census.totals)
+    assert totals["octets/imap/in"] == totals["octets/imap/out"] == MUCH
+    assert totals["connections/imap"] == 1
 
 
 @pytest.mark.parametrize("first", ["client", "store"])
