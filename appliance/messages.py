@@ -206,6 +206,7 @@ class BackendState(Message, frozen=True):
     service: str
     up: bool
     reason: str = ""
+    capabilities: str = ""  # what it offers before log-in, as it says it; empty: not known, what was known holds
 
 
 class FailuresElsewhere(Message, frozen=True):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from typing import Final
 
 from appliance.control.hub import Hub
@@ -17,6 +18,7 @@ from appliance.terms import Endpoint
 __all__ = ["Prober", "check"]
 
 AGAIN_SECONDS: Final = 1.0  # between a first failed probe and the one that decides
+CAPABILITIES: Final = re.compile(r"\[CAPABILITY ([^]]*)\]")  # volunteered in an IMAP greeting (RFC 9051, 7.1)
 PROBE_SECONDS: Final = 5.0  # that each step of a probe may take
 
 
@@ -47,30 +49,35 @@ class Prober:
         await asyncio.sleep(random.uniform(0, min(1.0, self._every)))  # noqa: S311 - spreads load, no secret
         was_up: bool | None = None
         while True:
-            reason = await self._probe(service, endpoint)
-            self._tell(endpoint.backend, service, was_up, reason)
+            reason, offers = await self._probe(service, endpoint)
+            self._tell(endpoint.backend, service, was_up, reason, offers)
             was_up = not reason
             await asyncio.sleep(self._every * random.uniform(0.8, 1.2))  # noqa: S311
 
-    async def _probe(self, service: str, endpoint: Endpoint) -> str:
-        """Empty, or why it is down."""
+    async def _probe(self, service: str, endpoint: Endpoint) -> tuple[str, str]:
+        """Empty, or why it is down; and the capabilities in its greeting."""
         for pause in (AGAIN_SECONDS, 0):
             last = (await visit(service, endpoint, thorough=False, seconds=PROBE_SECONDS))[-1]
             if last.ok:
-                return ""
+                found = CAPABILITIES.search(last.result)
+                return "", found[1] if found else ""
             await asyncio.sleep(pause)
-        return f"{last.name}: {last.result}"
+        return f"{last.name}: {last.result}", ""
 
-    def _tell(self, backend: str, service: str, was_up: bool | None, reason: str) -> None:
+    def _tell(self, backend: str, service: str, was_up: bool | None, reason: str, offers: str) -> None:
         """Every failure, so that no client need try meanwhile; of the rest only news.
 
         A worker's breaker saw real log-ins fail: a greeting alone overrules it after its time only.
         """
         known, since = self._hub.states.of(backend, service) or (None, 0.0)
         if reason or known is None:
-            self._hub.found(BackendState(backend, service, not reason, reason))
-        elif not known.up and (was_up is False or _now() - since > self._breaker_seconds):
-            self._hub.found(BackendState(backend, service, True))
+            news = True
+        elif known.up:
+            news = offers not in ("", known.capabilities)
+        else:
+            news = was_up is False or _now() - since > self._breaker_seconds
+        if news:
+            self._hub.found(BackendState(backend, service, not reason, reason, offers))
 
 
 def _now() -> float:

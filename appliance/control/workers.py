@@ -14,6 +14,8 @@ from collections import deque
 from contextlib import suppress
 from typing import Any, Final
 
+import msgspec
+
 from appliance import messages
 from appliance.home import Home
 from appliance.messages import BackendState, Message
@@ -93,7 +95,10 @@ class States:
         self._states: dict[tuple[str, str], tuple[BackendState, float]] = {}
 
     def keep(self, state: BackendState, now: float) -> None:
-        """In the place of what was known."""
+        """In the place of what was known; what it offered holds until it is known to offer something else."""
+        known = self._states.get((state.backend, state.service))
+        if known is not None and not state.capabilities:
+            state = msgspec.structs.replace(state, capabilities=known[0].capabilities)
         self._states[state.backend, state.service] = (state, now)
 
     def of(self, backend: str, service: str) -> tuple[BackendState, float] | None:

@@ -65,6 +65,7 @@ class Door:
         "hostname",
         "limits",
         "may_log_in_clear",
+        "promised",
         "secured",
         "session",
         "starttls",
@@ -81,6 +82,7 @@ class Door:
         client_port: int,
         session: str,
         limits: Limits = DEFAULT_LIMITS,
+        promised: frozenset[str] = frozenset(),
     ) -> None:
         self.hostname = hostname
         self.secured = secured  # TLS is on; set by the wire when Secure(CLIENT) is done
@@ -90,6 +92,7 @@ class Door:
         self.client_port = client_port
         self.session = session  # the session's id, for logs and the store
         self.limits = limits  # those in force when the connection began
+        self.promised = promised  # what every store offers, in capital letters
 
 
 class Effect:

@@ -18,6 +18,7 @@ from appliance.routing.decision import View
 from appliance.routing.health import Health, OnState
 from appliance.routing.limits import Failures
 from appliance.routing.names import Name
+from appliance.routing.promises import Promises
 from appliance.routing.snapshot import Snapshot
 from appliance.routing.usermap import Work
 from appliance.routing.watch import Watch
@@ -44,6 +45,7 @@ class Admission:
         self.counters: dict[str, float] = {}
         self.health = Health(on_state)
         self.failures = Failures()
+        self.promises = Promises()
         self.watch = Watch(config_db, node, vault, self.health, self._changed)
         self.accounts = Accounts(self.watch.tables, on_rehash)
         self._offload = offload
@@ -107,6 +109,10 @@ class Admission:
     def may_log_in_clear(self, service: Service, ip: str) -> bool:
         """Whether a client of this address may log in without TLS."""
         return ip in self.watch.view.snapshot.services[service].clear_login_from
+
+    def promised(self, service: Service) -> frozenset[str]:
+        """What every store of this service offers, as far as that is known of all."""
+        return self.promises.of(self.watch.view.snapshot, service)
 
     def totals(self) -> Mapping[str, float]:
         """The counters since the worker began: name and values of the labels, with slashes."""

@@ -129,7 +129,7 @@ class Composition:
             news_sock=self.home.news_sock,
             control=control,
             on_generation=self.renew,
-            on_state=lambda state: admission.health.told(state.backend, state.service, state.up, state.reason),
+            on_state=self.found,
             on_failures=admission.failures.add,
             on_certificates=lambda: reload_certificates(self.certificates, self.home),
             heartbeat=self.each_second,
@@ -152,6 +152,11 @@ class Composition:
         if revision != self.applied:
             self.applied = revision
             self.tell(Applied(revision))
+
+    def found(self, state: BackendState) -> None:
+        """What a probe, or another worker's breaker, found of a store."""
+        self.admission.health.told(state.backend, state.service, state.up, state.reason)
+        self.admission.promises.told(state.backend, state.service, state.capabilities)
 
     def each_second(self) -> None:
         """Still here; see for ourselves what changed; share what was counted."""

@@ -34,10 +34,10 @@ class Client:
         self.ttl = TTL
 
     @property
-    def offer(self) -> tuple[bool, bool]:
-        """STARTTLS now? Log-in now?"""
+    def offer(self) -> tuple[bool, bool, frozenset[str]]:
+        """STARTTLS now? Log-in now? What every store offers."""
         door = self.door
-        return door.starttls and not door.secured, door.secured or door.may_log_in_clear
+        return door.starttls and not door.secured, door.secured or door.may_log_in_clear, door.promised
 
     def forget(self) -> None:
         """TLS is on: what was said in the clear is void (RFC 9051, 6.2.1), but not how often it failed."""

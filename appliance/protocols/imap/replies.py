@@ -42,25 +42,35 @@ LINE_TOO_LONG: Final = b"* BYE Line too long\r\n"
 TOO_BIG: Final = b"* BYE [TOOBIG] Literal too big\r\n"
 BAD_LITERAL: Final = b"* BYE Malformed literal\r\n"
 
-# Before log-in: what we answer ourselves, and nothing else. IMAP4rev2, ENABLE and the like are the store's to offer.
+# Before log-in: what we answer ourselves ...
 _OURS: Final = b"IMAP4rev1 SASL-IR LITERAL- ID"
+# ... and of what every store offers that which is of use after log-in only, and changes nothing before it. Never
+# IMAP4rev2 or UTF8=: they change how strings are read. Never LITERAL+: our own limit is LITERAL-.
+_OF_USE_LATER: Final = """
+    BINARY CATENATE CHILDREN CONDSTORE CONTEXT=SEARCH CONTEXT=SORT ENABLE ESEARCH ESORT IDLE LIST-EXTENDED
+    LIST-STATUS METADATA MOVE MULTIAPPEND NAMESPACE NOTIFY QRESYNC QUOTA SAVEDATE SEARCHRES SORT SPECIAL-USE
+    STATUS=SIZE THREAD=REFERENCES THREAD=REFS UIDPLUS UNSELECT WITHIN XLIST"""
+PROMISED: Final = frozenset(_OF_USE_LATER.split())
 
 
 @lru_cache(64)
-def capability(starttls: bool, may_log_in: bool) -> bytes:
+def capability(starttls: bool, may_log_in: bool, promised: frozenset[str] = frozenset()) -> bytes:
     """What is offered before log-in (RFC 9051, 6.1.1; RFC 3501, 6.2.3)."""
-    upgrade = b" STARTTLS" if starttls else b""
-    return _OURS + upgrade + (b" AUTH=PLAIN AUTH=LOGIN" if may_log_in else b" LOGINDISABLED")
+    words = [_OURS, *(word.encode() for word in sorted(promised & PROMISED))]
+    if starttls:
+        words.append(b"STARTTLS")
+    words.append(b"AUTH=PLAIN AUTH=LOGIN" if may_log_in else b"LOGINDISABLED")
+    return b" ".join(words)
 
 
 @lru_cache(64)
-def greeting(hostname: str, starttls: bool, may_log_in: bool) -> bytes:
+def greeting(hostname: str, starttls: bool, may_log_in: bool, promised: frozenset[str] = frozenset()) -> bytes:
     """The first line, with the capabilities in it: some clients never ask."""
-    offered = capability(starttls, may_log_in)
+    offered = capability(starttls, may_log_in, promised)
     return b"* OK [CAPABILITY %b] %b ready\r\n" % (offered, hostname.encode("ascii", "replace"))
 
 
 @lru_cache(64)
-def capability_line(starttls: bool, may_log_in: bool) -> bytes:
+def capability_line(starttls: bool, may_log_in: bool, promised: frozenset[str] = frozenset()) -> bytes:
     """The untagged answer to CAPABILITY."""
-    return b"* CAPABILITY %b\r\n" % capability(starttls, may_log_in)
+    return b"* CAPABILITY %b\r\n" % capability(starttls, may_log_in, promised)
