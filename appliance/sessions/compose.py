@@ -176,7 +176,8 @@ class Composition:
         """What the configuration says now of a listener."""
         service = Service(spec.service)
         starttls = not spec.tls and self.certificates.server(service) is not None
-        return Policy(service, spec.tls, starttls, partial(self.admission.may_log_in_clear, service))
+        clear = partial(self.admission.may_log_in_clear, service)
+        return Policy(service, spec.tls, starttls, clear, self.admission.promised(service))
 
 
 def _pin(slot: int) -> None:

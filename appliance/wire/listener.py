@@ -31,6 +31,7 @@ class Policy:
     tls: bool  # from the first octet
     starttls: bool
     may_log_in_clear: Callable[[str], bool]  # without TLS, from this IP address
+    promised: frozenset[str] = frozenset()  # capabilities of every store
 
 
 Welcome = Callable[[Policy, int, str, int], None]  # a client's descriptor, address and port

@@ -103,6 +103,7 @@ class Session:
             client_port=port,
             session=session,
             limits=limits,
+            promised=policy.promised,
         )
 
     def begin(self) -> None:

@@ -228,6 +228,7 @@ class Worker:
             self.refresh_policies()
         elif isinstance(message, BackendState):
             self._on_state(message)
+            self.refresh_policies()  # what is promised before log-in may be another
         elif isinstance(message, FailuresElsewhere):
             self._on_failures(message.failures)
         elif isinstance(message, ListSessions) and self.news is not None:
