@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-CACHE_KIB: Final = 16384
+CACHE_KIB: Final = 8192
 
 _SCHEMA: Final = "CREATE TABLE staged (line INTEGER PRIMARY KEY, address TEXT NOT NULL, backend TEXT NOT NULL)"
 # The index makes all that follows one ordered walk; sorting once is several times faster than keeping it sorted.

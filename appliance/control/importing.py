@@ -21,7 +21,6 @@ from typing import BinaryIO, Final
 
 import msgspec
 
-from appliance.cluster.applier import BATCH
 from appliance.cluster.log import MAX_ROWS, Entry
 from appliance.control import mapsessions, mapstate
 from appliance.control.api import Done, Progress, Refused, Reply
@@ -34,6 +33,7 @@ from db.maps import MapState
 from db.staging import Staging
 
 KEPT: Final = 1000  # error lines that are named; those beyond are counted
+BATCH: Final = 16  # log entries in one transaction: other changes wait for no more, and no more is held in memory
 COLUMNS: Final = ("address", "backend")
 SWEEPER: Final = By("postern", "this node")
 
