@@ -57,14 +57,14 @@ class Attempt:
         if self.trouble:
             why = f"{why}: {self.trouble}" if why else self.trouble
         return Outcome(
-            at=epoch + now,
-            session=session,
-            service=self.peer.service,
-            user=route.address if route is not None else credentials.name if credentials is not None else "",
-            client=self.peer.ip,
-            backend=route.endpoint.backend if route is not None else "",
-            source=route.source if route is not None else "",
-            refusal=refusal or "",
-            why=why,
-            ms=[1000 * self.admission, 1000 * self.dial, 1000 * there, 1000 * total],
+            epoch + now,
+            session,
+            self.peer.service,
+            route.address if route is not None else credentials.name if credentials is not None else "",
+            self.peer.ip,
+            route.endpoint.backend if route is not None else "",
+            route.source if route is not None else "",
+            refusal or "",
+            why,
+            [1000 * self.admission, 1000 * self.dial, 1000 * there, 1000 * total],
         )

@@ -33,7 +33,8 @@ def state(session: Session) -> str:
     if isinstance(effect, ReadLine | ReadExactly):
         if effect.of is not BACKEND:
             return "waiting for the client"
-        return "waiting for the back-end's answer" if session.greeted else "waiting for the back-end's greeting"
+        heard = session.backend is not None and (session.backend.heard or session.backend.tls is not None)
+        return "waiting for the back-end's answer" if heard else "waiting for the back-end's greeting"
     return _STATES.get(type(effect), "beginning")
 
 

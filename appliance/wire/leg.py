@@ -25,7 +25,7 @@ _write = os.write
 class Leg:
     """`inbox`: plaintext not yet consumed. `ended`: nothing more will come. `broken`: nothing can be sent either."""
 
-    __slots__ = ("broken", "ended", "fd", "inbox", "loop", "mask", "outbox", "session", "side", "tls")
+    __slots__ = ("broken", "ended", "fd", "heard", "inbox", "loop", "mask", "outbox", "session", "side", "tls")
 
     def __init__(self, session: Session, side: Side, loop: Loop, fd: int) -> None:
         self.session: Session | None = session  # until the hand-over, or the end
@@ -34,6 +34,7 @@ class Leg:
         self.fd = fd
         self.inbox = b""
         self.outbox = b""
+        self.heard = False  # it has said something since it is here
         self.ended = False
         self.broken = False
         self.mask = READING
@@ -49,6 +50,7 @@ class Leg:
             session.decrypt(self, data)
             return
         if data:
+            self.heard = True
             self.inbox = self.inbox + data if self.inbox else data
         session.arrived(self)
 

@@ -66,7 +66,6 @@ class Session:
         "door",
         "effect",
         "expires",
-        "greeted",
         "id",
         "limits",
         "origin",
@@ -92,7 +91,6 @@ class Session:
         self.since = shared.loop.now
         self.expires = self.since + limits.preauth_seconds
         self.deadline = self.since + limits.preauth_read_seconds
-        self.greeted = False  # the back-end has said something
         self.allowance = limits.preauth_bytes
         self.door = Door(
             shared.hostname,
@@ -167,7 +165,7 @@ class Session:
             steps.stop_dialling(self)
             self.advance(None, fact)
 
-    def wait_for(self, leg: Leg, side: Side) -> object:
+    def wait_for(self, leg: Leg) -> object:
         """Let the leg be read until it has more; raises Gone if it never will."""
         client, backend = self.client, self.backend
         if client.outbox:
@@ -175,11 +173,12 @@ class Session:
         if backend is not None and backend.outbox:
             backend.flush()
         if leg.ended or leg.broken:
-            raise Gone(side, "the connection was closed")
-        if leg is client:
-            self.deadline = min(self.shared.loop.now + self.limits.preauth_read_seconds, self.expires)
-        elif self.attempt is not None:
-            self.deadline = self.attempt.login_by
+            raise Gone(leg.side, "the connection was closed")
+        if leg is not client:
+            self.deadline = self.attempt.login_by if self.attempt is not None else self.expires
+        else:
+            soon = self.shared.loop.now + self.limits.preauth_read_seconds
+            self.deadline = soon if soon < self.expires else self.expires
         if not leg.mask & READING:
             leg.interest(reading=True)
         return PENDING
@@ -212,12 +211,12 @@ class Session:
     def arrived(self, leg: Leg) -> None:
         """Something is in the leg's inbox, or it has ended."""
         effect = self.effect
-        if effect is LEAVING:
+        if (type(effect) is ReadLine or type(effect) is ReadExactly) and effect.of is leg.side:
+            self.advance(AGAIN)
+        elif effect is LEAVING:
             leg.inbox = b""
             if leg.ended:
                 self.close()
-        elif (type(effect) is ReadLine or type(effect) is ReadExactly) and effect.of is leg.side:
-            self.advance(AGAIN)
         elif leg.broken and leg is self.client:
             self.raise_in(Gone(CLIENT, "the connection was closed"))
         elif len(leg.inbox) >= AHEAD:
@@ -301,33 +300,33 @@ class Session:
             raise Gone(effect.of, "the connection was closed")
         inbox = leg.inbox
         end = inbox.find(b"\n", 0, effect.limit) + 1
-        if end:
-            return self._consume(leg, end)
-        if len(inbox) >= effect.limit:
-            raise LineTooLong(effect.of)
-        return self.wait_for(leg, effect.of)
+        if not end:
+            if len(inbox) >= effect.limit:
+                raise LineTooLong(effect.of)
+            return self.wait_for(leg)
+        if leg is self.client:
+            self._spend(end)
+        if end == len(inbox):
+            leg.inbox = b""
+            return inbox
+        leg.inbox = inbox[end:]
+        return inbox[:end]
 
     def _read_exactly(self, effect: ReadExactly) -> bytes | object:
-        leg = self.client if effect.of is CLIENT else self.backend
+        leg, count = self.client if effect.of is CLIENT else self.backend, effect.count
         if leg is None:
             raise Gone(effect.of, "the connection was closed")
-        if len(leg.inbox) >= effect.count:
-            return self._consume(leg, effect.count)
-        return self.wait_for(leg, effect.of)
-
-    def _consume(self, leg: Leg, count: int) -> bytes:
-        data = leg.inbox
-        if count == len(data):
-            leg.inbox = b""
-        else:
-            data, leg.inbox = data[:count], data[count:]
-        if leg is not self.client:
-            self.greeted = True
-        else:
-            self.allowance -= count
-            if self.allowance < 0:
-                raise Gone(CLIENT, "too many octets before log-in")
+        if len(leg.inbox) < count:
+            return self.wait_for(leg)
+        if leg is self.client:
+            self._spend(count)
+        data, leg.inbox = leg.inbox[:count], leg.inbox[count:]
         return data
+
+    def _spend(self, octets: int) -> None:
+        self.allowance -= octets
+        if self.allowance < 0:
+            raise Gone(CLIENT, "too many octets before log-in")
 
 
 _HOW: Final[dict[type[Effect], Any]] = {

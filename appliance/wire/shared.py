@@ -41,6 +41,4 @@ class Shared:
     relays: dict[str, Relay] = field(default_factory=dict)
     octets: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))  # by service: in, out
     accepted: dict[str, int] = field(default_factory=lambda: defaultdict(int))  # connections, by service
-    totals: dict[str, float] = field(
-        default_factory=lambda: defaultdict(float)
-    )  # others: metric to count
+    totals: dict[str, float] = field(default_factory=lambda: defaultdict(float))  # others: metric to count

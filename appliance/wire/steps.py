@@ -113,7 +113,6 @@ def _dial(session: Session, effect: Dial) -> Refusal | object:
         if now >= attempt.login_by:
             return Refusal.TRY_LATER
     _flush(session)
-    session.greeted = False
     endpoint = effect.route.endpoint
     header = _header(session) if endpoint.client_address == "proxy-v2" else b""
     session.dialling = Dialling(
@@ -149,6 +148,7 @@ def _dialled(session: Session, result: int | Failed) -> None:
         _begin_tls(session, leg)
         return
     leg.inbox = leg.take()
+    leg.heard = leg.inbox != b""
     attempt.dialled()
     session.advance(None)
 
@@ -205,7 +205,7 @@ def _secure(session: Session, effect: Secure) -> object:
         raise Gone(effect.side, "the connection was closed")
     if leg.inbox:
         raise Misspoken(effect.side, "octets in the clear before TLS")
-    session.wait_for(leg, effect.side)
+    session.wait_for(leg)
     if effect.side is BACKEND:
         _begin_tls(session, leg)
     return PENDING

@@ -30,7 +30,7 @@ from appliance.messages import (
     Outcome,
     WorkerHello,
 )
-from appliance.terms import Service
+from appliance.terms import Limits, Service
 from appliance.wire.census import Census
 from appliance.wire.listener import Listener, Policy
 from appliance.wire.logline import Log
@@ -110,7 +110,7 @@ class Worker:
             epoch=time.time() - time.monotonic(),
         )
         self.census = Census(self.shared)
-        self._most = max(1, (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_DESCRIPTORS) // 2)
+        self._share(admission.limits)
         self.news: News | None = None
         if news_sock is not None:
             hello = WorkerHello("sessions", os.getpid(), slot, instance)
@@ -193,17 +193,24 @@ class Worker:
     def _welcome(self, policy: Policy, fd: int, ip: str, port: int) -> None:
         shared, limits = self.shared, self.admission.limits
         room = shared.room
+        if limits is not self._limits:
+            self._share(limits)
         shared.accepted[policy.service] += 1
-        most = min(-(-limits.connections // self._workers), self._most)
         os.set_blocking(fd, False)
-        full = len(shared.relays) + len(room.all) >= most
-        if full and not room.evict_oldest():
+        if len(shared.relays) + len(room.all) >= self._most and not room.evict_oldest():
             self._turn_away(policy, fd, "connections")
             return
-        self._serial += 1
-        session = Session(shared, limits, policy, f"{self._prefix}{self._serial:x}", fd, ip, port)
-        room.enter(session, limits.preauth_per_address, max(1, int(most * limits.preauth_share)))
+        self._serial = serial = self._serial + 1
+        session = Session(shared, limits, policy, f"{self._prefix}{serial:x}", fd, ip, port)
+        room.enter(session, limits.preauth_per_address, self._most_waiting)
         session.begin()
+
+    def _share(self, limits: Limits) -> None:
+        """This worker's share of the node's connections, as far as the process may open descriptors for them."""
+        descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_DESCRIPTORS
+        self._limits = limits
+        self._most = max(1, min(-(-limits.connections // self._workers), descriptors // 2))
+        self._most_waiting = max(1, int(self._most * limits.preauth_share))
 
     def _turn_away(self, policy: Policy, fd: int, reason: str) -> None:
         self.shared.totals[f"turned_away/{policy.service}/{reason}"] += 1
