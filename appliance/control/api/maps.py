@@ -49,7 +49,7 @@ class MapDelete(Request, frozen=True, tag="map delete"):
 class MapImport(Request, frozen=True, tag="map import"):
     """Carries the file's descriptor. `file` is the name it is spoken of by; an empty format is told from the content.
 
-    Value, done or refused: {map, format, read, new, moved, gone, same, duplicates, errors: [{line, text}],
+    Value, done or refused: {map, format, reason, read, new, moved, gone, same, duplicates, errors: [{line, text}],
     errors_total, applied}. read = new + moved + same + duplicates + errors_total.
     """
 

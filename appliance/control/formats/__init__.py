@@ -7,7 +7,6 @@ what the cells mean, hold more than a batch, or fail on any octets other than by
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -17,7 +16,7 @@ from appliance.control.formats.jsonl import read_jsonl
 from appliance.control.formats.lines import Batch, Source, Unreadable, Wrong
 from appliance.control.formats.separated import read_csv, read_tsv
 
-__all__ = ["FORMATS", "Batch", "Format", "Source", "Unreadable", "Wrong", "detect", "open_source", "read_csv"]
+__all__ = ["FORMATS", "Batch", "Format", "Source", "Unreadable", "Wrong", "detect", "read_csv"]
 
 Reader = Callable[[Source, tuple[str, str]], Iterator[Batch]]
 
@@ -63,9 +62,3 @@ def detect(head: bytes) -> tuple[str, str]:
     if not line:
         raise Unreadable("it is empty")
     raise Unreadable(f"its first line shows no known format: say --format {'|'.join(FORMATS)}")
-
-
-def open_source(path: Path) -> Source:
-    """A file by its path, with its size."""
-    file = path.open("rb")
-    return Source(file, path.stat().st_size, path=path)
