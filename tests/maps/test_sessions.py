@@ -12,6 +12,7 @@ from appliance.control.api.maps import MapPut, MapRemove
 from tests.control.running import FakeWorker, Running
 from tests.maps.conftest import People
 
+
 class Sessions:
     """A worker with these sessions; what it was asked to end."""
 
