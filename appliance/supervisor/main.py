@@ -134,6 +134,8 @@ class Supervisor:
         self._announce()
 
     def _wanted(self) -> list[messages.ListenerSpec]:
+        if self.stopping_until and not self.external:  # a client must be refused, not wait in a queue nobody serves
+            return []
         served = frozenset[str]().union(*(ROLES[role].services for role in self.roles))
         with contextlib.closing(reader(self.home.config_db)) as connection:
             specs = listening(read_objects(connection), self.node)
@@ -223,6 +225,7 @@ class Supervisor:
             seconds = float(read_objects(connection).get("limits")["drain_seconds"])
         self.stopping_until = time.monotonic() + seconds + STOP_MARGIN
         self.due.clear()
+        self._listen()
         for instance in self.instances:
             if ROLES[instance.role].drains:
                 instance.signal(signal.SIGTERM)
