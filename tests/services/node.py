@@ -5,6 +5,7 @@ Must never import the appliance: a node is driven as an administrator's script d
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import imaplib
 import json
@@ -109,7 +110,8 @@ class Node:
         """End every process of the node at once, as a power cut would."""
         if self.process:
             for pid in [self.process.pid, *descendants(self.process.pid)]:
-                os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             self.process.wait(10)
             self.process = None
 
