@@ -18,6 +18,7 @@ that went to anything else on the machine: noise, unless the peer makes the kern
 work in its own threads.
 """
 import argparse
+import fcntl
 import json
 import os
 import resource
@@ -97,8 +98,10 @@ class Bench:
         os.makedirs(self.work, exist_ok=True)
         self.cert, self.key = self.work + "/cert.pem", self.work + "/key.pem"
         self.map = self.work + "/map.sqlite"
-        make_cert(self.cert, self.key)
-        make_map(self.map, args.users)
+        with open(self.work + "/lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)    # two runs of a duel begin together
+            make_cert(self.cert, self.key)
+            make_map(self.map, args.users)
         self.spread = args.mode == "spread"
         self.accounting = Accounting()
         self.backend = self.peer = None
