@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import socket
+from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
@@ -29,12 +30,13 @@ from appliance.messages import (
     decode_from_controller,
     encode,
 )
-from appliance.wire.loop import ERR, HUP, IN, READING, Loop
+from appliance.wire.loop import ERR, HUP, IN, OUT, READING, Loop
 
 log = logging.getLogger(__name__)
 
 TICK: Final = 0.1  # seconds between two lots of outcomes
 LOT: Final = 100  # outcomes, or sessions, in a packet: few enough to fit it in all likelihood
+WAITING_MOST: Final = 500  # packets that wait for a controller that does not read
 KEPT_MOST: Final = 10_000  # outcomes that wait for a controller that is away
 
 
@@ -59,6 +61,7 @@ class News:
         self._outcomes: list[Outcome] = []
         self._failures: dict[str, int] = {}
         self._ticking = False
+        self._waiting: deque[bytes] = deque()  # packets that the controller has not taken yet
         loop.each_second.append(self._second)
         self._connect()
 
@@ -78,17 +81,27 @@ class News:
         self._soon()
 
     def send(self, message: Message) -> bool:
-        """Send one message now. False if the controller is away, or does not read."""
-        if self._link is None:
+        """Send one message, behind those that wait. False if the controller is away, or reads nothing any more."""
+        if self._link is None or len(self._waiting) >= WAITING_MOST:
             return False
-        try:
-            self._link.send(encode(message), socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return False
-        except OSError:
-            self._lost()
-            return False
-        return True
+        self._waiting.append(encode(message))
+        if len(self._waiting) == 1:
+            self._pour()
+        return self._link is not None
+
+    def _pour(self) -> None:
+        """Send what waits, as far as the controller reads."""
+        link, waiting = self._link, self._waiting
+        while link is not None and waiting:
+            try:
+                link.send(waiting[0], socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                self._loop.change(link.fileno(), READING | OUT)
+                return
+            except OSError:
+                self._lost()
+                return
+            waiting.popleft()
 
     def answer_sessions(self, request: int, rows: Iterable[SessionRow]) -> None:
         """The sessions asked for, in as many packets as it takes."""
@@ -99,13 +112,11 @@ class News:
     def flush(self) -> None:
         """Send what waits, as far as the controller reads."""
         self._ticking = False
-        while self._outcomes and self._link is not None:
-            lot = self._outcomes[:LOT]
-            if not self.send(Outcomes(lot)):
-                self._soon()
-                return
+        while self._outcomes and not self._waiting and self.send(Outcomes(self._outcomes[:LOT])):
             del self._outcomes[:LOT]
-        if self._failures and self.send(FailuresSeen(self._failures)):
+        if self._outcomes:
+            self._soon()
+        if self._failures and not self._waiting and self.send(FailuresSeen(self._failures)):
             self._failures = {}
 
     def _soon(self) -> None:
@@ -118,7 +129,7 @@ class News:
     def _second(self) -> None:
         if self._link is None:
             self._connect()
-        if self._link is not None:
+        if self._link is not None and not self._waiting:
             self.send(Counters(self._counters()))
             self.flush()
 
@@ -132,6 +143,11 @@ class News:
 
     def _ready(self, events: int) -> None:
         assert self._link is not None
+        if events & OUT:
+            self._loop.change(self._link.fileno(), READING)
+            self._pour()
+            if events == OUT or self._link is None:
+                return
         received = packets.receive(self._link) if events & IN else (b"", [])
         if received is None:
             return
@@ -147,6 +163,7 @@ class News:
 
     def _lost(self) -> None:
         link, self._link = self._link, None
+        self._waiting.clear()
         if link is not None:
             self._loop.discard(link.detach())
 

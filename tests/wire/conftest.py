@@ -324,6 +324,26 @@ def trusting(authority: trustme.CA) -> ssl.SSLContext:
 
 
 @pytest.fixture
+def gate() -> Gate:
+    """An admission for workers of a test's own."""
+    return Gate()
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    """A store for workers of a test's own."""
+    made = Store()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def conversation() -> Callable[[Door], Conversation]:
+    """The conversation, for workers of a test's own."""
+    return talk
+
+
+@pytest.fixture
 def bench(certificates: Certificates) -> Iterator[Bench]:
     """A running worker and its store."""
     read_end, write_end = os.pipe()

@@ -100,6 +100,7 @@ def test_silence_instead_of_tls(bench: Any) -> None:
     assert raw.recv(1) == b""
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_old_versions_are_refused(bench: Any, trusting: ssl.SSLContext) -> None:
     trusting.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
     trusting.set_ciphers("ALL:@SECLEVEL=0")

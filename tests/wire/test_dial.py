@@ -1,0 +1,97 @@
+"""Connecting to a store: host names, several addresses, the PROXY header."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from appliance.wire import resolve
+from appliance.wire.dial import proxy_header
+from appliance.wire.loop import Loop
+from appliance.wire.offload import Offload
+from appliance.wire.resolve import Resolver
+
+LineOf = Callable[[socket.socket], bytes]
+
+
+def test_the_proxy_header_of_ipv4() -> None:
+    assert proxy_header(("192.0.2.1", 4711), ("198.51.100.7", 143)) == bytes.fromhex(
+        "0d0a0d0a000d0a515549540a2111000cc0000201c63364071267008f"
+    )
+
+
+def test_the_proxy_header_of_ipv6() -> None:
+    header = proxy_header(("2001:db8::1", 1), ("2001:db8::2", 993))
+    assert header[12:16] == bytes.fromhex("21210024")
+    assert len(header) == 16 + 36
+    assert header[16:32] == socket.inet_pton(socket.AF_INET6, "2001:db8::1")
+
+
+def test_the_store_sees_the_header_first(bench: Any, line_of: LineOf) -> None:
+    seen: list[bytes] = []
+
+    def serve(connection: socket.socket) -> None:
+        header = connection.recv(16)
+        seen.append(header + connection.recv(header[15]))
+        bench.store.welcome(connection)
+
+    bench.store.serve = serve
+    bench.gate.endpoint = bench.at_store(client_address="proxy-v2")
+    client, _ = bench.logged_in()
+    assert seen == [proxy_header(client.getsockname(), ("127.0.0.1", bench.ports[0]))]
+
+
+def test_addresses_are_tried_in_turn(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        nobody = closed.getsockname()[:2]
+    rows = [(socket.AF_INET, 1, 6, "", nobody), (socket.AF_INET, 1, 6, "", ("127.0.0.1", bench.store.port))]
+    monkeypatch.setattr(
+        resolve, "_look_up", lambda _host, _port: [(int(family), address) for family, _, _, _, address in rows]
+    )
+    changed = bench.at_store()
+    bench.gate.endpoint = type(changed)("beta", "store.example.test", bench.store.port)
+    bench.logged_in()
+
+
+def test_a_name_that_does_not_exist(bench: Any, line_of: LineOf) -> None:
+    changed = bench.at_store()
+    bench.gate.endpoint = type(changed)("beta", "nowhere.invalid", 143)
+    client = bench.greeted()
+    client.sendall(b"maria\r\n")
+    assert line_of(client) == b"NO backend-down\r\n"
+    assert "nowhere.invalid" in bench.gate.heard("missed")[0]
+
+
+def test_an_old_answer_serves_while_there_is_no_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = Loop()
+    resolver = Resolver(loop, Offload(loop, 1, 1))
+    answers: list[Any] = []
+
+    def look_up(host: str, port: int) -> list[resolve.Address]:
+        if len(answers) > 1:
+            raise OSError("no name server")
+        return [(2, ("192.0.2.1", port))]
+
+    monkeypatch.setattr(resolve, "_look_up", look_up)
+    for expected in (1, 3, 4):
+        while len(answers) < expected:
+            assert resolver.known("store.example.test", 143) is None
+            resolver.ask("store.example.test", 143, answers.append)
+            if expected == 3:
+                resolver.ask("store.example.test", 143, answers.append)
+            while not answers or len(answers) < expected:
+                loop.turn()
+        assert resolver.known("store.example.test", 143) == [(2, ("192.0.2.1", 143))]
+        loop.now += resolve.KEPT + 1
+        assert answers[-1] == [(2, ("192.0.2.1", 143))]
+        resolver._known = {key: (0.0, found) for key, (_, found) in resolver._known.items()}
+
+
+def test_addresses_need_no_question() -> None:
+    loop = Loop()
+    resolver = Resolver(loop, Offload(loop, 0, 0))
+    assert resolver.known("192.0.2.1", 1) == [(socket.AF_INET, ("192.0.2.1", 1))]
+    assert resolver.known("2001:db8::1", 1) == [(socket.AF_INET6, ("2001:db8::1", 1))]
