@@ -27,22 +27,26 @@ def listen(path: Path, mode: int) -> socket.socket:
     """A listening socket at `path`, in the place of one that a dead process left. Raises OSError."""
     path.unlink(missing_ok=True)
     server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    server.bind(str(path))
-    path.chmod(mode)
-    server.listen(64)
+    try:
+        server.bind(str(path))
+        path.chmod(mode)
+        server.listen(64)
+    except OSError:
+        server.close()
+        raise
     server.setblocking(False)
     return server
 
 
 def connect(path: Path) -> socket.socket:
-    """A connection to the process that listens at `path`. Raises OSError."""
+    """A connection to the process that listens at `path`. Raises OSError, also when too many wait there already."""
     client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    client.setblocking(False)  # before it connects: a process that hangs accepts nothing
     try:
         client.connect(str(path))
     except OSError:
         client.close()
         raise
-    client.setblocking(False)
     return client
 
 
