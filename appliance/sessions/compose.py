@@ -21,7 +21,7 @@ from appliance.protocols.imap import replies as imap_replies
 from appliance.protocols.imap.frontend import imap
 from appliance.routing.admission import Admission
 from appliance.routing.snapshot import Snapshot, SnapshotError, load_snapshot
-from appliance.terms import Service
+from appliance.terms import Limits, Service
 from appliance.vault import Vault
 from appliance.wire.listener import Policy
 from appliance.wire.loop import Loop
@@ -51,8 +51,12 @@ def read_snapshot(home: Home) -> Snapshot:
 
 
 def drain_seconds(home: Home) -> float:
-    """How long sessions may go on once the node is told to end."""
-    return read_snapshot(home).limits.drain_seconds
+    """How long sessions may go on once the node is told to end; the default if nobody can say."""
+    try:
+        return read_snapshot(home).limits.drain_seconds
+    except (ValueError, SnapshotError, sqlite3.Error, OSError) as error:
+        log.error("drains for as long as is usual: %s", error)
+        return Limits().drain_seconds
 
 
 def load_certificates(home: Home) -> Certificates:
