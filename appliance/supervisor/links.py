@@ -47,14 +47,19 @@ class Links:
         link.close()
 
     def _greet(self, server: socket.socket) -> None:
-        link, _ = server.accept()
-        link.setblocking(False)
-        if packets.peer_of(link)[1] not in self._allowed:
-            link.close()
+        try:
+            link, _ = server.accept()
+        except OSError:  # it is gone already, or we are out of descriptors
             return
-        self._selector.register(link, selectors.EVENT_READ, self._hear)
+        link.setblocking(False)
+        if packets.peer_of(link)[1] in self._allowed:
+            self._selector.register(link, selectors.EVENT_READ, self._hear)
+        else:
+            link.close()
 
     def _hear(self, link: socket.socket) -> None:
+        if link.fileno() < 0:
+            return  # hung up on a moment ago, by what another one said
         received = packets.receive(link)
         if received is None:
             return
@@ -63,23 +68,33 @@ class Links:
             os.close(descriptor)  # roles send none
         instance = next((one for one in self._instances if one.link is link), None)
         message = _decode(packet)
-        if isinstance(message, messages.Hello) and message.role in ROLES:
-            self._obey(self._introduce(link, message), message)
-        elif message is not None and instance is not None:
+        if isinstance(message, messages.Hello):
+            instance = self._introduce(link, message)
+        if instance is None or not packet:
+            self._lose(link, instance)
+        elif message is not None:
             self._obey(instance, message)
-        elif instance is not None:
-            self.hang_up(instance)
-            if instance.process is None:
-                self._instances.remove(instance)
-        else:
-            self._close(link)
 
-    def _introduce(self, link: socket.socket, hello: messages.Hello) -> Instance:
+    def _lose(self, link: socket.socket, instance: Instance | None) -> None:
+        if instance is None:
+            self._close(link)
+            return
+        self.hang_up(instance)
+        if instance.process is None:
+            self._instances.remove(instance)
+
+    def _introduce(self, link: socket.socket, hello: messages.Hello) -> Instance | None:
+        """Who says hello. None for a role that we do not know, and for one that takes the name of a child of ours."""
         instance = next((one for one in self._instances if one.name == hello.instance), None)
+        if hello.role not in ROLES:
+            return None
         if instance is None:
             instance = Instance(hello.role, hello.instance)
             self._instances.append(instance)
-        self.hang_up(instance)
+        elif instance.process is not None and instance.process.pid != packets.peer_of(link)[0]:
+            return None
+        if instance.link is not link:
+            self.hang_up(instance)
         instance.link = link
         return instance
 
@@ -88,4 +103,4 @@ def _decode(packet: bytes) -> messages.FromRole | None:
     try:
         return messages.decode_from_role(packet) if packet else None
     except msgspec.DecodeError:
-        return None
+        return None  # of a newer release: not for us

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -21,6 +22,7 @@ from appliance import messages, packets
 from appliance.home import Home
 
 SILENT_SECONDS: Final = 10  # without an Alive: hung
+STARTING_SECONDS: Final = 120  # before the first word: a controller may have a large database to bring up to date
 RESTART_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 SETTLED_SECONDS: Final = 30  # a role that lived this long starts again without delay
 
@@ -35,8 +37,9 @@ class Role:
     drains: bool = False  # has sessions to finish
 
 
+OWNER: Final = "postern"  # of the home of an installed node
 ROLES: Final = {
-    "controller": Role("appliance.control.server", "postern", frozenset()),
+    "controller": Role("appliance.control.server", OWNER, frozenset()),
     "sessions": Role("appliance.sessions", "postern-sessions", frozenset({"imap"}), drains=True),
 }
 
@@ -53,20 +56,32 @@ class Instance:
     draining: bool = False
     failures: int = 0  # in a row, of the instances before it
     started: float = field(default_factory=time.monotonic)
-    heard: float = field(default_factory=time.monotonic)
+    heard: float = 0.0  # when it last spoke; 0: it has not yet
 
     def tell(self, message: messages.Message, descriptors: Sequence[int] = ()) -> None:
         """One message, with descriptors; to nobody while it has not said Hello."""
-        if self.link is not None:
-            packets.send(self.link, message, descriptors)
+        if self.link is not None and not packets.send(self.link, message, descriptors):
+            with suppress(OSError):  # it missed something: let it come back, and be told everything anew
+                self.link.shutdown(socket.SHUT_RDWR)
 
     def is_silent(self, now: float) -> bool:
-        """Whether it should have said Alive long ago."""
-        return self.process is not None and now - self.heard > SILENT_SECONDS
+        """Whether it should have said something long ago."""
+        limit = now - self.heard > SILENT_SECONDS if self.heard else now - self.started > STARTING_SECONDS
+        return limit and self.process is not None
+
+    def forgive(self, now: float) -> None:
+        """Its silence says nothing: we did not listen."""
+        if self.heard:
+            self.heard = now
 
     def kill(self) -> None:
-        """End it at once."""
+        """End its first process at once; workers of that one finish their sessions."""
         self.signal(signal.SIGKILL)
+
+    def kill_all(self) -> None:
+        """End it with everything it started."""
+        if self.process is not None and self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to a child of ours; one that systemd started is systemd's to stop."""
@@ -79,34 +94,34 @@ class Instance:
 
 
 def start(role: str, name: str, home: Home, failures: int = 0) -> Instance:
-    """Start a role as a child of this process."""
-    command = [sys.executable, "-m", ROLES[role].module, "--home", str(home.path), "--instance", name]
+    """Start a role as a child of this process. Raises OSError, subprocess.SubprocessError."""
+    # -P: no module is taken from the folder that the administrator happens to be in.
+    command = [sys.executable, "-P", "-m", ROLES[role].module, "--home", str(home.path), "--instance", name]
     identity = _identity(ROLES[role], home)
-    # A new session: Ctrl+C reaches the supervisor only, which drains. The roles learn of it from there.
+    # A session of its own: Ctrl+C reaches the supervisor only, which drains. The roles learn of it from there.
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, **identity)  # type: ignore[call-overload]
     return Instance(role, name, process, failures=failures)
 
 
 def _identity(role: Role, home: Home) -> dict[str, object]:
     """Under whom a role runs when root starts it: its own user on an installed node, else the owner of the home."""
-    if os.geteuid() != 0:
-        return {}
     owner = home.path.stat()
-    if owner.st_uid == 0:
+    if os.geteuid() != 0 or owner.st_uid == 0:
         return {}
-    try:
-        user = pwd.getpwnam(role.user)
-    except KeyError:
+    installed, user = _user(OWNER), _user(role.user)
+    if installed is None or user is None or owner.st_uid != installed.pw_uid:
         return {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
     return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": os.getgrouplist(role.user, user.pw_gid)}
 
 
 def allowed_users(home: Home) -> frozenset[int]:
     """Whose processes may speak as a role: root, this one, the home's owner, the roles' users."""
-    users = {0, os.geteuid(), home.path.stat().st_uid}
-    for role in ROLES.values():
-        try:
-            users.add(pwd.getpwnam(role.user).pw_uid)
-        except KeyError:
-            continue
-    return frozenset(users)
+    roles = {user.pw_uid for role in ROLES.values() if (user := _user(role.user))}
+    return frozenset({0, os.geteuid(), home.path.stat().st_uid} | roles)
+
+
+def _user(name: str) -> pwd.struct_passwd | None:
+    try:
+        return pwd.getpwnam(name)
+    except KeyError:
+        return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 
 from appliance.messages import ListenerSpec
 
@@ -21,8 +22,11 @@ def notify(state: str, descriptors: list[int] | None = None) -> None:
         return
     address = "\0" + path[1:] if path.startswith("@") else path
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as to_systemd:
-        to_systemd.connect(address)
-        socket.send_fds(to_systemd, [state.encode()], descriptors or [])
+        try:
+            to_systemd.connect(address)
+            socket.send_fds(to_systemd, [state.encode()], descriptors or [])
+        except OSError as error:  # its loss, not that of the roles
+            print(f"systemd could not be told {state.split()[0]}: {error}", file=sys.stderr, flush=True)
 
 
 def store(spec: ListenerSpec, sockets: list[socket.socket]) -> None:
@@ -35,16 +39,30 @@ def forget(spec: ListenerSpec) -> None:
     notify(f"FDSTOREREMOVE=1\nFDNAME={_name(spec)}")
 
 
-def stored() -> dict[ListenerSpec, list[socket.socket]]:
-    """The sockets that an earlier supervisor left with systemd."""
-    if os.environ.pop("LISTEN_PID", "") != str(os.getpid()):
-        return {}
-    names = os.environ.pop("LISTEN_FDNAMES", "").split(":")
+def stored(copies: int) -> dict[ListenerSpec, list[socket.socket]]:
+    """The sockets that an earlier supervisor left with systemd; those it cannot use any more are closed."""
     found: dict[ListenerSpec, list[socket.socket]] = {}
-    for descriptor, name in enumerate(names[: int(os.environ.pop("LISTEN_FDS", "0"))], FIRST_DESCRIPTOR):
+    for descriptor, name in _handed_back():
         os.set_inheritable(descriptor, False)
-        found.setdefault(_spec(name), []).append(socket.socket(fileno=descriptor))
+        try:
+            spec = _spec(name)
+        except ValueError:  # of another release, or of somebody else
+            os.close(descriptor)
+            continue
+        found.setdefault(spec, []).append(socket.socket(fileno=descriptor))
+    for spec in [spec for spec, sockets in found.items() if len(sockets) != copies]:  # as many as cores were then
+        for listener in found.pop(spec):
+            listener.close()
+        forget(spec)
     return found
+
+
+def _handed_back() -> list[tuple[int, str]]:
+    pid, count, names = (os.environ.pop(name, "") for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"))
+    if pid != str(os.getpid()) or not count.isdecimal():
+        return []
+    named = [*names.split(":"), *[""] * int(count)]
+    return list(enumerate(named[: int(count)], FIRST_DESCRIPTOR))
 
 
 def _name(spec: ListenerSpec) -> str:

@@ -1,0 +1,46 @@
+"""The right to supervise a home: flock(2) on HOME/run/supervisor.lock, which contains the holder's pid.
+
+Must never wait, and never leave anything behind that the home's owner could not use: root may have started us. The
+right ends with the process that holds it, however that ends; the file stays.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from appliance.home import Home
+
+
+class CannotStart(Exception):  # noqa: N818
+    """Why there is nothing to supervise: one sentence."""
+
+
+def claim(home: Home) -> int:
+    """The descriptor that holds the right. Raises CannotStart, naming who has it, and OSError."""
+    if not home.config_db.exists():
+        raise CannotStart(f"{home.path} holds no node: run `postern --home {home.path} init` first")
+    if not home.run.is_dir():
+        home.run.mkdir(mode=0o750)
+        _give_to_owner(home.run, home)
+    path = home.run / "supervisor.lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        pid = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+        os.close(descriptor)
+        raise CannotStart(f"{home.path} is already served by process {pid or 'unknown'}") from error
+    _give_to_owner(path, home)
+    with suppress(OSError):  # a full disk takes no right away
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    return descriptor
+
+
+def _give_to_owner(path: Path, home: Home) -> None:
+    owner = home.path.stat()
+    if os.geteuid() == 0:
+        os.chown(path, owner.st_uid, owner.st_gid)
