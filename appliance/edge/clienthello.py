@@ -12,6 +12,7 @@ LONGEST: Final = 20480  # octets of records that a ClientHello may take
 NO_APPLICATION_PROTOCOL: Final = b"\x15\x03\x03\x00\x02\x02\x78"  # the alert: fatal, 120 (RFC 7301 3.2)
 
 _HANDSHAKE, _CLIENT_HELLO, _ALPN = 22, 1, 16
+_ALPN_MARK: Final = b"\x00\x10"  # an ALPN extension begins so
 
 Offer = tuple[bytes, ...]
 
@@ -19,13 +20,16 @@ Offer = tuple[bytes, ...]
 def protocols_offered(data: bytes) -> Offer | None:
     """The ALPN list of the ClientHello that `data` begins with, empty without one; None: more octets are needed.
 
-    Raises ValueError when it is no ClientHello, malformed, or longer than LONGEST: the TLS engine knows the alert.
+    Raises ValueError when it is no ClientHello, malformed where we look, or longer than LONGEST: the TLS engine
+    knows the alert.
     """
     hello = _hello(data)
     if hello is None:
         if len(data) >= LONGEST:
             raise ValueError("the ClientHello is too long")
         return None
+    if _ALPN_MARK not in hello:
+        return ()  # the usual, told without taking it apart
     try:
         return _alpn(_extensions(hello))
     except IndexError:
