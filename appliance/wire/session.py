@@ -24,16 +24,18 @@ from appliance.protocols.conversation import (
     Side,
 )
 from appliance.terms import Limits, Peer
-from appliance.wire import steps
+from appliance.wire import effects, steps
 from appliance.wire.attempt import Attempt
 from appliance.wire.dial import Dialling
+from appliance.wire.effects import PENDING
 from appliance.wire.leg import AHEAD, Leg
 from appliance.wire.listener import Policy
 from appliance.wire.loop import ERR, HUP, OUT, READING
 from appliance.wire.preauth import origin
+from appliance.wire.reach import drop_backend, in_dial, stop_dialling, unreachable
+from appliance.wire.securing import decrypt
 from appliance.wire.shared import Shared
 from appliance.wire.sockets import end_sending
-from appliance.wire.steps import PENDING
 
 log = logging.getLogger(__name__)
 
@@ -162,7 +164,7 @@ class Session:
         if self.conversation is None:
             self.leave()
         else:
-            steps.stop_dialling(self)
+            stop_dialling(self)
             self.advance(None, fact)
 
     def wait_for(self, leg: Leg) -> object:
@@ -195,8 +197,8 @@ class Session:
             self.dialling.overdue()
         elif effect is LEAVING or self.conversation is None:
             self.close()
-        elif steps.in_dial(self):
-            steps.unreachable(self, "no TLS in time")
+        elif in_dial(self):
+            unreachable(self, "no TLS in time")
         else:
             side: Side = getattr(effect, "of", getattr(effect, "side", CLIENT))
             self.raise_in(Gone(side, "silent for too long", silent=True))
@@ -205,7 +207,7 @@ class Session:
 
     def decrypt(self, leg: Leg, data: bytes) -> None:
         """Something came from a leg in TLS."""
-        if steps.decrypt(self, leg, leg.side, data):
+        if decrypt(self, leg, leg.side, data):
             self.arrived(leg)
 
     def arrived(self, leg: Leg) -> None:
@@ -246,8 +248,8 @@ class Session:
 
     def leave(self) -> None:
         """The conversation is over: let the client read what was said, then close."""
-        steps.stop_dialling(self)
-        steps.drop_backend(self)
+        stop_dialling(self)
+        drop_backend(self)
         self.conversation = self.attempt = None
         client = self.client
         if client.tls is not None and client.tls.done and not client.broken:
@@ -272,8 +274,8 @@ class Session:
 
     def close(self) -> None:
         """End it, now."""
-        steps.stop_dialling(self)
-        steps.drop_backend(self)
+        stop_dialling(self)
+        drop_backend(self)
         self.shared.room.leave(self)
         if self.client.fd >= 0:
             self.shared.loop.discard(self.client.fd)
@@ -283,55 +285,10 @@ class Session:
         if conversation is not None:
             conversation.close()
 
-    # --- effects that concern octets only ---
-
-    def _send(self, effect: Send) -> None:
-        leg = self.client if effect.to is CLIENT else self.backend
-        if leg is None:
-            raise Gone(effect.to, "the connection was closed")
-        if leg.tls is None and not leg.broken:
-            leg.outbox += effect.data
-        else:
-            leg.queue(effect.data)
-
-    def _read_line(self, effect: ReadLine) -> bytes | object:
-        leg = self.client if effect.of is CLIENT else self.backend
-        if leg is None:
-            raise Gone(effect.of, "the connection was closed")
-        inbox = leg.inbox
-        end = inbox.find(b"\n", 0, effect.limit) + 1
-        if not end:
-            if len(inbox) >= effect.limit:
-                raise LineTooLong(effect.of)
-            return self.wait_for(leg)
-        if leg is self.client:
-            self._spend(end)
-        if end == len(inbox):
-            leg.inbox = b""
-            return inbox
-        leg.inbox = inbox[end:]
-        return inbox[:end]
-
-    def _read_exactly(self, effect: ReadExactly) -> bytes | object:
-        leg, count = self.client if effect.of is CLIENT else self.backend, effect.count
-        if leg is None:
-            raise Gone(effect.of, "the connection was closed")
-        if len(leg.inbox) < count:
-            return self.wait_for(leg)
-        if leg is self.client:
-            self._spend(count)
-        data, leg.inbox = leg.inbox[:count], leg.inbox[count:]
-        return data
-
-    def _spend(self, octets: int) -> None:
-        self.allowance -= octets
-        if self.allowance < 0:
-            raise Gone(CLIENT, "too many octets before log-in")
-
 
 _HOW: Final[dict[type[Effect], Any]] = {
-    Send: Session._send,
-    ReadLine: Session._read_line,
-    ReadExactly: Session._read_exactly,
+    Send: effects.send,
+    ReadLine: effects.read_line,
+    ReadExactly: effects.read_exactly,
     **steps.HOW,
 }

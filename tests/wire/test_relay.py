@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
+import os
 import random
 import socket
 import threading
@@ -10,6 +12,9 @@ import time
 from typing import Any
 
 import pytest
+
+from appliance.wire.attempt import Attempt
+from appliance.wire.session import Session
 
 MUCH = 64 * 1024 * 1024
 
@@ -144,23 +149,18 @@ def test_what_moves_is_not_idle(bench: Any) -> None:
     assert bench.worker.shared.relays
 
 
-def test_nothing_is_left_of_a_log_in(bench: Any) -> None:
-    import gc
-
-    from appliance.terms import Credentials
-    from appliance.wire.session import Session
-
-    sessions = [bench.logged_in() for _ in range(3)]
-    assert len(bench.worker.shared.relays) == 3
+def test_nothing_is_left_of_a_log_in(bench: Any, line_of: Any) -> None:
+    sessions, waiting = [bench.logged_in() for _ in range(3)], bench.greeted()
     bench.in_loop(lambda: None)
-    kept = [thing for thing in gc.get_objects() if isinstance(thing, Session | Credentials)]
-    assert kept == []
-    assert len(sessions) == 3
+    things = [thing for thing in gc.get_objects() if isinstance(thing, Session)]
+    assert [thing.origin for thing in things if thing.shared is bench.worker.shared] == ["127.0.0.1"]  # the waiting one
+    routes = [thing.route for thing in gc.get_objects() if isinstance(thing, Attempt)]
+    assert not [route for route in routes if route is not None and route.endpoint is bench.gate.endpoint]
+    assert len(sessions) == len(bench.worker.shared.relays) == 3
+    waiting.close()
 
 
 def test_descriptors_are_given_back(bench: Any, eventually: Any) -> None:
-    import os
-
     def count() -> int:
         return len(os.listdir("/proc/self/fd"))
 
