@@ -115,8 +115,15 @@ class Controller:
             stores = found.back_ends.values()
             endpoints = {(str(service), endpoint) for one in stores for service, endpoint in one.endpoints.items()}
             self.prober.plan(endpoints, found.limits.probe_seconds, found.limits.breaker_seconds)
-            self._metrics = self.node.objects().get("metrics")["listen"]
+            self._metrics = self._metrics_addresses()
             return await self.page.listen(self._metrics)
+
+    def _metrics_addresses(self) -> list[str]:
+        """Where this node serves figures: what [node.NAME] says, else what holds for all."""
+        objects = self.node.objects()
+        here: dict[str, list[str]] = (objects.body("node", self.node.name) or {}).get("metrics") or {}
+        everywhere: list[str] = objects.get("metrics")["listen"]
+        return here.get("listen", everywhere)
 
     async def _keep_metrics(self) -> None:
         """An address that another program held, or that did not exist yet, is tried again."""
