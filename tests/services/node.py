@@ -14,6 +14,7 @@ import signal
 import ssl
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 from typing import Any, Self
 
@@ -85,13 +86,23 @@ class Node:
         self.cli("init", "--node", self.name)
 
     def start(self, **environment: str) -> None:
-        """`postern run` until it says `ready`."""
+        """`postern run` until it says `ready`, and the controller has heard of every worker: changes reach all then."""
         before = self.log().count("\nready\n")
         with (self.folder / "log").open("ab") as log:
             log.write(b"\n")
             self.process = subprocess.Popen([POSTERN, "--home", str(self.home), "run"], stdin=subprocess.DEVNULL,
                                             stdout=log, stderr=log, env={**os.environ, **environment})
         eventually(lambda: self._alive() and self.log().count("\nready\n") > before, "the node says ready", 30)
+        eventually(lambda: self.metric("postern_workers") == len(self.workers()), "the controller knows every worker")
+
+    def metric(self, name: str) -> float:
+        """A figure without labels, as Prometheus is told it; -1 if there is none."""
+        try:
+            with urllib.request.urlopen(f"http://{self.host}:{self.metrics}/metrics", timeout=5) as page:
+                lines = page.read().decode().split("\n")
+        except OSError:
+            return -1
+        return next((float(line.split()[1]) for line in lines if line.startswith(name + " ")), -1)
 
     def _alive(self) -> bool:
         if self.process and self.process.poll() is None:
