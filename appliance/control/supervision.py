@@ -32,6 +32,7 @@ class Supervision:
         self._instance = instance
         self._stop = stop
         self._link: socket.socket | None = None
+        self._begotten_by = os.getppid()
         self._numbers = itertools.count(1)
         self._asked: dict[object, asyncio.Future[list[str]]] = {}
 
@@ -41,10 +42,12 @@ class Supervision:
         """Until cancelled. Run it once everything is open: its first words include Ready."""
         self._loop = asyncio.get_running_loop()
         while True:
-            if self._link is None:
-                self._connect()
-            else:
+            if self._link is not None:
                 self._send(messages.Alive())
+            elif os.getppid() == self._begotten_by:
+                self._connect()
+            else:  # the supervisor that begot us is dead, and its successor begets another, who needs the home's lock
+                self._stop()
             await asyncio.sleep(ALIVE_SECONDS)
 
     def close(self) -> None:
