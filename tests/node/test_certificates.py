@@ -67,7 +67,7 @@ def test_tickets_resume_on_every_worker_and_after_reloads(new_node: NewNode, aut
         assert taken
     renewed = authority.issue("mail.example.test", node.host)
     before = shown(node, "mail.example.test")
-    node.apply(certificate=[{"names": ["*"], "certificate": str(renewed.chain), "key": str(renewed.key)}])
+    node.cli("cert", "add", "*", "--certificate", str(renewed.chain), "--key", str(renewed.key))
     eventually(lambda: shown(node, "mail.example.test") != before, "the renewed one is shown")
     for _ in range(8):
         taken, ticket = resumed(node, ticket, context)
