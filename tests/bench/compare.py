@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 
-from duel import HERE, duel, show
+from duel import BASE, HERE, duel, show
 
 # scenario: (reach, beyond) of the ratio against nginx
 BAR = {
@@ -71,7 +71,7 @@ def duel_rows(found):
 def idle_rows():
     """Memory of sessions held in IDLE."""
     with tempfile.NamedTemporaryFile() as file:
-        subprocess.run([sys.executable, HERE + "/run.py", "postern", *IDLE, "--json", file.name], check=True)
+        subprocess.run([sys.executable, HERE + "/run.py", "postern", *IDLE, "--base", str(BASE), "--json", file.name], check=True)
         results = [json.loads(line) for line in file]
     for r in results:
         bar = IDLE[r["name"]]

@@ -14,6 +14,7 @@ import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+BASE = int(os.environ.get("BASE", "21000"))    # of the ports, see run.py --base
 
 
 def duel(a, b, scenarios):
@@ -21,7 +22,7 @@ def duel(a, b, scenarios):
     subprocess.run(["make", "-s"], cwd=HERE, check=True)
     with tempfile.TemporaryDirectory() as folder:
         runs = []
-        for peer, base, name in ((a, 21000, "a"), (b, 25000, "b")):
+        for peer, base, name in ((a, BASE, "a"), (b, BASE + 4000, "b")):
             command = [sys.executable, HERE + "/run.py", peer, *scenarios, "--base", str(base), "--seconds", "2",
                        "--repeat", os.environ.get("REPEAT", "3"), "--json", f"{folder}/{name}"]
             runs.append(subprocess.Popen(command, stdout=subprocess.DEVNULL))
