@@ -25,22 +25,22 @@ def claim(home: Home) -> int:
     if not home.run.is_dir():
         home.run.mkdir(mode=0o750)
         _give_to_owner(home.run, home)
-    path = home.run / "supervisor.lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    # Never through a link: whoever owns the home could point root at any file.
+    descriptor = os.open(home.run / "supervisor.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         pid = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
         os.close(descriptor)
         raise CannotStart(f"{home.path} is already served by process {pid or 'unknown'}") from error
-    _give_to_owner(path, home)
+    _give_to_owner(descriptor, home)
     with suppress(OSError):  # a full disk takes no right away
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     return descriptor
 
 
-def _give_to_owner(path: Path, home: Home) -> None:
+def _give_to_owner(path: Path | int, home: Home) -> None:
     owner = home.path.stat()
     if os.geteuid() == 0:
         os.chown(path, owner.st_uid, owner.st_gid)

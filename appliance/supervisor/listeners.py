@@ -6,6 +6,7 @@ connections, and a worker that ends loses nothing, because its successor is hand
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Iterable, Iterator, Sequence
@@ -79,8 +80,8 @@ def _is_busy(address: str) -> bool:
         try:
             probe.bind(place)
             probe.listen(1)
-        except OSError:
-            return True
+        except OSError as error:
+            return error.errno == errno.EADDRINUSE  # what else is wrong is told when it is opened
     return False
 
 
@@ -108,19 +109,17 @@ class Listeners:
                 self.open[spec] = idle.pop(spec.address)
         for listener in chain(*idle.values()):
             listener.close()
-        ours = [spec.address for spec in before]
-        self.problems = list(self._open_missing(specs, ours))
+        self.problems = list(self._open_missing(specs, before))
         return self.open.keys() != before.keys()
 
     def try_out(self, specs: Iterable[ListenerSpec]) -> list[str]:
         """What of these could not be opened, and why; nothing stays open."""
-        ours = [spec.address for spec in self.open]
         problems = []
         for spec in specs:
-            if spec.address in ours:
+            if any(spec.address == other.address for other in self.open):
                 continue
             try:
-                self._open_copies(spec.address, ours, 1)[0].close()
+                self._open_copies(spec.address, self.open, 1)[0].close()
             except (OSError, ValueError) as error:
                 problems.append(_problem(spec, error))
         return problems
@@ -130,20 +129,20 @@ class Listeners:
         specs = [spec for spec in self.open if spec.service in services]
         return specs, [listener for spec in specs for listener in self.open[spec]]
 
-    def _open_missing(self, specs: Sequence[ListenerSpec], ours: list[str]) -> Iterator[str]:
+    def _open_missing(self, specs: Sequence[ListenerSpec], before: Iterable[ListenerSpec]) -> Iterator[str]:
         for spec in specs:
             if spec in self.open:
                 continue
             try:
                 if holder := next((other for other in self.open if other.address == spec.address), None):
                     raise OSError(f"it serves {holder.service} already")
-                self.open[spec] = self._open_copies(spec.address, ours, self.copies)
+                self.open[spec] = self._open_copies(spec.address, [*before, *self.open], self.copies)
             except (OSError, ValueError) as error:
                 yield _problem(spec, error)
 
-    def _open_copies(self, address: str, ours: list[str], number: int) -> list[socket.socket]:
+    def _open_copies(self, address: str, ours: Iterable[ListenerSpec], number: int) -> list[socket.socket]:
         # What a worker has not let go of yet, or still serves beside this one, is not another program.
-        if not any(_overlap(address, own) for own in ours) and _is_busy(address):
+        if not any(_overlap(address, own.address) for own in ours) and _is_busy(address):
             raise OSError("another program listens there")
         with ExitStack() as opened:
             sockets = [opened.enter_context(open_socket(address)) for _ in range(number)]

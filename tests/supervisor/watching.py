@@ -1,0 +1,46 @@
+"""What a test sees of a node's processes from outside: those of a home, also when their parent is gone."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tests.services.node import Node, command_line
+
+
+def of_home(home: Path) -> list[int]:
+    """Every live process whose command line names this home."""
+    words = f"--home {home}"
+    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return [pid for pid in pids if words in command_line(pid) and is_alive(pid)]
+
+
+def is_alive(pid: int) -> bool:
+    """Whether it runs or could: neither gone nor waiting for its parent to hear of its end."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def parents(node: Node) -> list[int]:
+    """The first processes of the sessions role's instances, the oldest first."""
+    ours = node.processes("appliance.sessions")
+    return [pid for pid in ours if parent_of(pid) not in ours]
+
+
+def parent_of(pid: int) -> int:
+    """Who begot it."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+
+
+def is_listening(pid: int) -> bool:
+    """Whether a process holds a listening socket that strangers reach."""
+    held = set()
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            held.add(os.readlink(entry))
+        except OSError:
+            continue
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return any(row[3] == "0A" and f"socket:[{row[9]}]" in held for row in rows)
