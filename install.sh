@@ -1,8 +1,9 @@
 #!/bin/sh
 # Installs Postern on this Debian or Ubuntu machine and starts the node: sudo ./install.sh
 #
-# Program in /opt/postern (a private virtual environment), state in /var/lib/postern, the administrator's files in
-# /etc/postern. Run again after `git pull` to upgrade: sessions stay open, the new release takes over the doors.
+# Each release in a folder of its own, /opt/postern/RELEASE (a private virtual environment); state in /var/lib/postern,
+# the administrator's files in /etc/postern. Run again after `git pull` to upgrade. Under systemd sessions stay open:
+# the new release takes over the doors, the old one goes on, from its own folder, until its last session ends.
 set -eu
 umask 022
 cd "$(dirname "$0")"
@@ -10,11 +11,17 @@ cd "$(dirname "$0")"
 PROGRAM=/opt/postern
 STATE=/var/lib/postern
 LOG=/var/log/postern.log
+UNITS=/etc/systemd/system
+COMPLETION=/usr/local/share/bash-completion/completions
 
 say() { printf '%s\n' "$*"; }
 die() { printf 'install.sh: %s\n' "$*" >&2; exit 1; }
 
 [ "$(id -u)" = 0 ] || die "needs root: sudo ./install.sh"
+
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+instance=$version-$(date +%s)  # the same version may be installed twice
+release=$PROGRAM/$instance
 
 python_is_fit() {
     python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
@@ -31,7 +38,7 @@ install_python() {
 
 create_users() {
     if command -v systemd-sysusers >/dev/null; then
-        systemd-sysusers "$PWD/systemd/sysusers.conf" >/dev/null
+        systemd-sysusers "$PWD/systemd/sysusers.conf" >/dev/null 2>&1
         return
     fi
     getent group postern-admin >/dev/null || groupadd --system postern-admin
@@ -43,71 +50,95 @@ create_users() {
     usermod -aG postern postern-sessions
 }
 
+build_release() {
+    python3 -m venv "$release" &&
+        "$release/bin/pip" install -q --disable-pip-version-check --require-hashes -r requirements.txt &&
+        cp -r pyproject.toml README.md appliance db tui "$build" &&  # pip writes beside the sources: not in the checkout
+        "$release/bin/pip" install -q --disable-pip-version-check --no-deps --no-build-isolation "$build"
+}
+
 install_program() {
-    say "Installing the program in $PROGRAM ..."
-    [ -x "$PROGRAM/bin/python" ] || python3 -m venv "$PROGRAM"
-    "$PROGRAM/bin/pip" install -q --disable-pip-version-check --require-hashes -r requirements.txt
+    say "Installing the program in $release ..."
     build=$(mktemp -d)
-    cp -r pyproject.toml README.md appliance db tui "$build"  # pip writes beside the sources: never into the checkout
-    "$PROGRAM/bin/pip" install -q --disable-pip-version-check --no-deps --force-reinstall "$build"
+    build_release || { rm -rf "$build" "$release"; die "the program could not be installed; nothing was changed"; }
     rm -rf "$build"
-    ln -sf "$PROGRAM/bin/postern" /usr/local/bin/postern
+    ln -sfn "$instance" "$PROGRAM/current"
+    ln -sf "$PROGRAM/current/bin/postern" /usr/local/bin/postern
+    install -d "$COMPLETION"
+    _POSTERN_COMPLETE=bash_source "$release/bin/postern" >"$COMPLETION/postern" 2>/dev/null || true
 }
 
 create_state() {
-    install -d -o postern -g postern -m 0751 "$STATE"
+    install -d -o postern -g postern -m 0751 "$STATE"  # postern-admin reaches control.sock inside, and can list nothing
     install -d -o root -g postern -m 0750 /etc/postern
-    runuser -u postern -- "$PROGRAM/bin/postern" --home "$STATE" init
-    chmod 0751 "$STATE"  # members of postern-admin reach control.sock inside, and can list nothing
+    runuser -u postern -- "$release/bin/postern" --home "$STATE" init
 }
 
-start_under_systemd() {
-    release=$("$PROGRAM/bin/python" -c 'from importlib.metadata import version; print(version("postern"))')
-    # A name that a running instance does not have: the same release may be installed twice.
-    instance="$release-$(date +%s)"
-    older=$(systemctl list-units --plain --no-legend 'postern-sessions@*.service' | cut -d' ' -f1)
-    install -m 0644 systemd/postern.target systemd/*.service /etc/systemd/system/
-    systemctl daemon-reload
-    for unit in $older; do systemctl disable -q "$unit"; done
-    systemctl enable -q postern.target "postern-sessions@$instance.service"
-    systemctl start postern.service
-    systemctl restart postern-controller.service
-    systemctl start postern.target "postern-sessions@$instance.service"
-    stop_it="systemctl stop postern.target"
+detached_node() {  # its pid; the file outlives the node, and then the pid may be of another program
+    pid=$(cat "$STATE/run/supervisor.lock" 2>/dev/null) || return 0
+    if tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q "^$PROGRAM/.*/bin/postern .*run"; then say "$pid"; fi 2>/dev/null
+}
+
+stop_detached() {
+    pid=$(detached_node)
+    [ -n "$pid" ] || return 0
+    say "Stopping the running node (pid $pid); its sessions are asked to end ..."
+    kill "$pid"
+    while kill -0 "$pid" 2>/dev/null; do sleep 0.2; done
 }
 
 start_detached() {
-    pid=$(cat "$STATE/run/supervisor.lock" 2>/dev/null || true)
-    if [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null; then
-        say "Stopping the running node (pid $pid); its sessions are asked to end ..."
-        kill "$pid"
-        while kill -0 "$pid" 2>/dev/null; do sleep 0.2; done
-    fi
-    setsid "$PROGRAM/bin/postern" --home "$STATE" run >>"$LOG" 2>&1 </dev/null &
-    stop_it="kill $!        (its log: $LOG)"
+    (umask 027; : >>"$LOG")
+    (cd / && exec setsid "$release/bin/postern" --home "$STATE" run >>"$LOG" 2>&1 </dev/null &)
 }
 
-wait_until_it_answers() {
+start_under_systemd() {
+    install -m 0644 systemd/postern.target systemd/*.service "$UNITS"
+    rm -f "$UNITS"/postern.target.wants/postern-sessions@*  # at the next boot only the newest
+    systemctl daemon-reload
+    systemctl enable -q postern.target "postern-sessions@$instance.service"
+    systemctl restart postern.service postern-controller.service  # systemd keeps the listening sockets meanwhile
+    systemctl start postern.target "postern-sessions@$instance.service"
+}
+
+wait_until_it_runs() {
     for _ in $(seq 100); do
-        if "$PROGRAM/bin/postern" --home "$STATE" status >/dev/null 2>&1 && [ -S "$STATE/control.sock" ]; then
-            return
-        fi
+        if "$release/bin/postern" --home "$STATE" --json status 2>/dev/null | grep -q '"state": *"running"'; then return; fi
         sleep 0.1
     done
-    die "the node does not answer; see $(if [ -d /run/systemd/system ]; then echo 'journalctl -u "postern*"'; else echo $LOG; fi)"
+    die "the node does not answer; see $log"
+}
+
+remove_old_releases() {  # what neither runs nor came just before
+    for folder in "$PROGRAM"/*-*; do
+        case $folder in "$release" | "$before") continue ;; esac
+        systemctl is-active -q "postern-sessions@${folder##*/}.service" 2>/dev/null || rm -rf "$folder"
+    done
 }
 
 install_python
 create_users
+before=$(readlink -f "$PROGRAM/current" || true)
 install_program
 create_state
-if [ -d /run/systemd/system ]; then start_under_systemd; else start_detached; fi
-wait_until_it_answers
+stop_detached
+if [ -d /run/systemd/system ]; then
+    log='journalctl -u "postern*"' stop_it="systemctl stop 'postern*'"
+    start_under_systemd
+    wait_until_it_runs
+else
+    log=$LOG
+    start_detached
+    wait_until_it_runs
+    stop_it="kill $(detached_node)"
+fi
+remove_old_releases
 
 say
 say "Postern runs."
-"$PROGRAM/bin/postern" --home "$STATE" status
+"$release/bin/postern" --home "$STATE" status
 say
 say "Stop it:       $stop_it"
+say "Its log:       $log"
 say "Configure it:  postern config export > site.toml; edit; postern config apply site.toml"
 say "Import users:  postern map import people users.csv"

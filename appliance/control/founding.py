@@ -153,7 +153,8 @@ def write_file(path: Path, content: bytes, mode: int) -> None:
     """All of it on disk under its name, or nothing; owned like the folder it is in. Raises OSError."""
     unfinished = path.with_name(f".{path.name}.new")
     try:
-        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        # Never through a link: whoever owns the home could point root at any file.
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
         with os.fdopen(descriptor, "wb") as file:
             with contextlib.suppress(OSError):  # root may run commands on a home of the user postern
                 owner = path.parent.stat()

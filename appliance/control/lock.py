@@ -22,7 +22,8 @@ def take(home: Home) -> int:
     if not home.config_db.exists():
         raise Refused(f"{home.path} holds no node: run `postern --home {home.path} init` first")
     try:
-        descriptor = os.open(home.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        # Never through a link: whoever owns the home could point root at any file.
+        descriptor = os.open(home.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
     except OSError as error:
         raise Refused(f"cannot write in {home.path}: {error.strerror}") from error
     try:
