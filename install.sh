@@ -103,7 +103,8 @@ start_under_systemd() {
 
 wait_until_it_runs() {
     for _ in $(seq 100); do
-        if "$release/bin/postern" --home "$STATE" --json status 2>/dev/null | grep -q '"state": *"running"'; then return; fi
+        [ -S "$STATE/control.sock" ] && "$release/bin/postern" --home "$STATE" --json status 2>/dev/null |
+            grep -q '"state": *"running"' && return
         sleep 0.1
     done
     die "the node does not answer; see $log"

@@ -38,6 +38,7 @@ from db import meta
 TIDY_SECONDS: Final = 60.0
 TIDY_PAUSE: Final = 0.1  # between two pieces: changes go first
 RETRY_SECONDS: Final = 5.0  # to listen for metrics
+PATIENCE: Final = 5.0  # with a command that began while no node ran
 
 log = logging.getLogger("postern.control")
 
@@ -159,7 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(name)s: %(levelname)s: %(message)s")
     home = Home.find(options.home)
     try:
-        lock = take(home)
+        lock = take(home, PATIENCE)
         node = Node.open(home)
         importing.sweep(node)
     except Refused as refused:
