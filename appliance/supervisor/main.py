@@ -115,6 +115,7 @@ class Supervisor:
             elif instance.is_silent(now):
                 say(f"{instance.name} does not answer any more: replaced")
                 instance.kill()
+                instance.heard = now
         for due in [due for due in self.due if due[0] <= now]:
             self.due.remove(due)
             self._start(due[1], due[2])

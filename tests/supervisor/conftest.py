@@ -5,6 +5,7 @@ A node here is `postern run` on a home of the test's own; when it ends, no proce
 
 from __future__ import annotations
 
+import copy
 import os
 import shutil
 import signal
@@ -51,14 +52,21 @@ def store() -> Iterator[Scripted]:
         yield scripted
 
 
-@pytest.fixture
-def node(folder: Path, store: Scripted) -> Iterator[Node]:
-    """A node with two workers, configured and not yet started."""
-    node = Node(folder, host="127.0.0.30")
+@pytest.fixture(scope="session")
+def configured(tmp_path_factory: pytest.TempPathFactory, store: Scripted) -> Node:
+    """A node to make copies of: commands take time."""
+    node = Node(tmp_path_factory.mktemp("configured"), host="127.0.0.30")
     node.configuration["imap"]["failover"] = "store"
-    node.configuration["metrics"] = {"listen": []}
     node.init()
     node.apply(backend=[{"name": "store", "imap": f"{store.host}:{store.port}"}])
+    return node
+
+
+@pytest.fixture
+def node(folder: Path, configured: Node) -> Iterator[Node]:
+    """A node with two workers, configured and not yet started."""
+    node = copy.deepcopy(configured)
+    node.folder, node.home = folder, Path(shutil.copytree(configured.home, folder / "home"))
     yield node
     for pid in of_home(node.home):
         with suppress(ProcessLookupError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from tests.services.node import Node, command_line
@@ -30,17 +31,19 @@ def parents(node: Node) -> list[int]:
 
 
 def parent_of(pid: int) -> int:
-    """Who begot it."""
-    return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    """Who begot it; 0 if it is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    except OSError:
+        return 0
 
 
 def is_listening(pid: int) -> bool:
     """Whether a process holds a listening socket that strangers reach."""
     held = set()
-    for entry in Path(f"/proc/{pid}/fd").iterdir():
-        try:
-            held.add(os.readlink(entry))
-        except OSError:
-            continue
+    with suppress(OSError):  # it is gone
+        for entry in list(Path(f"/proc/{pid}/fd").iterdir()):
+            with suppress(FileNotFoundError):  # closed just now
+                held.add(os.readlink(entry))
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     return any(row[3] == "0A" and f"socket:[{row[9]}]" in held for row in rows)

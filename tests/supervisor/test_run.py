@@ -1,0 +1,321 @@
+"""`postern run` from its start to its end: what it says, whom it replaces, what it survives."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+
+from tests.services.node import POSTERN, Node
+from tests.services.ports import answers, eventually, free_port
+from tests.services.processes import descriptors
+from tests.services.talk import Talk
+from tests.supervisor.watching import is_alive, is_listening, of_home, parent_of, parents
+
+LogIn = Callable[[], Talk]
+
+
+def begin(node: Node) -> None:
+    """`postern run`, without waiting for anything."""
+    with (node.folder / "log").open("ab") as log:
+        node.process = subprocess.Popen(
+            [POSTERN, "--home", str(node.home), "run"], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+
+
+def workers(node: Node) -> list[int]:
+    """The processes that serve sessions."""
+    return [pid for parent in parents(node) for pid in node.processes("appliance.sessions") if parent_of(pid) == parent]
+
+
+def log_out(session: Talk) -> None:
+    """As a client does: the answer, then its end of the connection."""
+    session.ask(b"LOGOUT")
+    session.__exit__()
+
+
+def greets(node: Node, times: int = 20) -> bool:
+    """Whether all of many connections in a row are served: no share of the address is lost."""
+    for _ in range(times):
+        with Talk(node.host, node.imap) as talk:
+            if not talk.line().startswith(b"* OK"):
+                return False
+    return True
+
+
+# --- the start -----------------------------------------------------------------------------------------------------
+
+
+def test_a_busy_port_is_named_the_other_serves_and_ready_waits(node: Node) -> None:
+    with socket.create_server((node.host, node.imaps)):
+        begin(node)
+        problem = f"cannot listen on {node.host}:{node.imaps} for imap: another program listens there"
+        eventually(lambda: f"{problem}; trying again every 2 s" in node.log(), "the port is named")
+        eventually(lambda: answers(node.host, node.imap), "the other door is open")
+        assert greets(node)
+        time.sleep(2.5)
+        assert "ready" not in node.log() and node.log().count(problem) == 1
+    eventually(lambda: "ready" in node.log(), "ready, once all is open", 5)
+    assert answers(node.host, node.imaps)
+    assert node.stop() == 0
+
+
+def test_a_role_that_cannot_start_ends_the_node_and_says_why(node: Node) -> None:
+    holder = subprocess.Popen(["flock", "--no-fork", str(node.home / "lock"), "sleep", "60"])
+    (node.home / "lock").write_text(f"{holder.pid}\n")
+    try:
+        eventually(lambda: node.run("map", "create", "x").returncode == 1, "the lock is held")
+        run = node.run("run")
+    finally:
+        holder.kill()
+        holder.wait()
+    assert run.returncode == 1
+    said = run.stderr.splitlines()
+    assert f"postern: {node.home} is in use by process {holder.pid}: only one may write to it" in said
+    assert "controller-1 could not start: the node ends" in said
+    assert "Traceback" not in run.stderr
+    assert of_home(node.home) == []
+
+
+def test_another_node_on_the_same_home_is_refused(running: Node) -> None:
+    assert running.process
+    run = running.run("run")
+    assert run.returncode == 1
+    assert run.stderr == f"postern: {running.home} is already served by process {running.process.pid}\n"
+    assert greets(running)
+
+
+def test_only_some_roles(node: Node) -> None:
+    with subprocess.Popen([POSTERN, "--home", str(node.home), "run", "controller"], stderr=subprocess.PIPE) as process:
+        assert process.stderr and process.stderr.readline() == b"ready\n"
+        assert not answers(node.host, node.imap)
+        process.terminate()
+        assert process.wait(20) == 0
+
+
+def test_descriptors_are_raised_to_what_is_allowed(running: Node) -> None:
+    for pid in running.processes():
+        with open(f"/proc/{pid}/limits") as limits:
+            soft, hard = next(line for line in limits if line.startswith("Max open files")).split()[3:5]
+        assert soft == hard
+
+
+# --- changes -------------------------------------------------------------------------------------------------------
+
+
+def test_addresses_change_while_it_runs(running: Node, log_in: LogIn) -> None:
+    session = log_in()
+    old, running.imap = running.imap, free_port(running.host)
+    running.configuration["imap"]["listen"] = [f"{running.host}:{running.imap}"]
+    running.apply()
+    assert answers(running.host, running.imap) and greets(running)
+    eventually(lambda: not answers(running.host, old), "the old address is closed")
+    assert session.ask(b"NOOP")[-1].startswith(b"tag OK")
+    with socket.create_server((running.host, old)):
+        run = running.run("service", "set", "imap", f"listen={running.host}:{old}")
+        assert run.returncode == 1
+        assert f"cannot listen on {running.host}:{old} for imap: another program listens there" in run.stderr
+    assert greets(running)
+
+
+def test_one_address_instead_of_all(running: Node) -> None:
+    for address in ("[::]", running.host, "[::]"):
+        running.configuration["imap"]["listen"] = [f"{address}:{running.imap}"]
+        done = running.apply()
+        assert not done.get("note"), done
+        assert greets(running)
+
+
+# --- what dies, what hangs -------------------------------------------------------------------------------------------
+
+
+def test_roles_that_die_again_and_again_are_paced(running: Node) -> None:
+    for pause in ("0.2", "0.5"):
+        controller = running.controller()
+        os.kill(controller, signal.SIGKILL)
+        eventually(lambda: f"ended by signal 9: starting it again in {pause} s" in running.log(), "it is said")
+        eventually(lambda: running.processes("control.server") and running.controller() != controller, "it is back")
+    eventually(lambda: running.run("status").returncode == 0, "the new one answers")
+    assert greets(running)
+
+
+def test_a_sessions_role_that_is_killed_leaves_no_share_behind(running: Node, log_in: LogIn) -> None:
+    session = log_in()
+    (old,), orphans = parents(running), workers(running)
+    os.kill(old, signal.SIGKILL)
+    eventually(lambda: len(workers(running)) == 2 and not set(workers(running)) & set(orphans), "new workers")
+    eventually(lambda: not any(is_listening(pid) for pid in orphans if is_alive(pid)), "orphans accept no more")
+    assert greets(running, 40)
+    assert session.ask(b"NOOP")[-1].startswith(b"tag OK")
+    assert [is_alive(pid) for pid in orphans].count(True) == 1, "who has no session ends at once"
+    log_out(session)
+    eventually(lambda: not any(map(is_alive, orphans)), "the last one ends with its last session")
+
+
+def test_roles_that_hang_are_replaced(running: Node, log_in: LogIn) -> None:
+    session = log_in()
+    hung = [running.controller(), *parents(running)]
+    for pid in hung:
+        os.kill(pid, signal.SIGSTOP)
+    assert greets(running), "neither of them is needed for that"
+    eventually(lambda: not any(map(is_alive, hung)), "both are ended", 20)
+    eventually(lambda: len(workers(running)) == 2 and running.processes("control.server"), "both are back", 20)
+    assert running.log().count("does not answer any more: replaced") == 2
+    assert greets(running, 40)
+    assert session.ask(b"NOOP")[-1].startswith(b"tag OK")
+
+
+def test_a_machine_that_was_suspended_replaces_nobody(running: Node, log_in: LogIn) -> None:
+    session, before = log_in(), running.processes()
+    for pid in before:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(11)
+    for pid in before:
+        os.kill(pid, signal.SIGCONT)
+    assert session.ask(b"NOOP")[-1].startswith(b"tag OK")
+    time.sleep(1.5)
+    assert running.processes() == before and "replaced" not in running.log()
+
+
+def test_a_killed_supervisor_takes_its_roles_with_it_and_leaves_no_obstacle(running: Node, log_in: LogIn) -> None:
+    running.cli("service", "set", "limits", "drain_seconds=30")
+    session, orphans = log_in(), running.processes()[1:]
+    assert running.process
+    running.process.kill()
+    running.process.wait()
+    eventually(lambda: not answers(running.host, running.imap), "nobody listens any more")
+    eventually(lambda: len([pid for pid in orphans if is_alive(pid)]) == 2, "what serves the session is left")
+    assert session.ask(b"NOOP")[-1].startswith(b"tag OK")
+    begin(running)
+    eventually(lambda: running.log().count("\nready\n") == 2, "its successor is ready")
+    assert greets(running)
+    assert session.ask(b"NOOP")[-1].startswith(b"tag OK")
+    log_out(session)
+    eventually(lambda: not any(map(is_alive, orphans)), "they end with their last session")
+    assert running.stop() == 0
+
+
+def test_everything_killed_at_once_is_no_obstacle(running: Node) -> None:
+    running.kill()
+    running.start()
+    assert greets(running)
+    assert running.stop() == 0
+
+
+def test_nothing_leaks_over_many_changes_and_restarts(running: Node) -> None:
+    def settled() -> dict[int, int]:
+        return {pid: descriptors(pid) for pid in [running.process.pid if running.process else 0, *parents(running)]}
+
+    running.cli("service", "disable", "imap")
+    running.cli("service", "enable", "imap")
+    before = settled()
+    for _ in range(4):
+        running.cli("service", "disable", "imap")
+        running.cli("service", "enable", "imap")
+    for worker in workers(running):
+        os.kill(worker, signal.SIGKILL)
+    os.kill(running.controller(), signal.SIGKILL)
+    eventually(lambda: len(workers(running)) == 2 and running.run("status").returncode == 0, "all are back")
+    eventually(lambda: settled() == before, f"as many descriptors as before: {before}")
+    assert greets(running)
+
+
+# --- signals ---------------------------------------------------------------------------------------------------------
+
+
+def test_stopping_refuses_who_comes_and_says_farewell_in_time(running: Node, log_in: LogIn) -> None:
+    running.cli("service", "set", "limits", "drain_seconds=2")
+    session = log_in()
+    assert running.process
+    began = time.monotonic()
+    running.process.terminate()
+    eventually(lambda: not answers(running.host, running.imap), "refused, not left waiting", 1.5)
+    assert session.ask(b"NOOP")[-1].startswith(b"tag OK")
+    assert session.rest().startswith(b"* BYE")
+    assert running.process.wait(20) == 0
+    assert 1.5 < time.monotonic() - began < 5
+    assert of_home(running.home) == []
+
+
+def test_asked_twice_it_ends_at_once(running: Node, log_in: LogIn) -> None:
+    running.cli("service", "set", "limits", "drain_seconds=60")
+    session = log_in()
+    assert running.process
+    running.process.terminate()
+    eventually(lambda: not answers(running.host, running.imap), "it drains")
+    running.process.terminate()
+    assert running.process.wait(5) == 0
+    with suppress(ConnectionResetError):
+        assert session.rest() == b""
+    eventually(lambda: of_home(running.home) == [], "nobody is left", 2)
+
+
+def test_a_client_that_does_not_read_does_not_hold_it_up(running: Node, log_in: LogIn) -> None:
+    running.cli("service", "set", "limits", "drain_seconds=1")
+    session = log_in()
+    session.socket.settimeout(0.5)
+    with suppress(TimeoutError):
+        session.send(b"x NOOP\r\n" * 3_000_000)
+    assert running.stop(10) == 0
+
+
+def test_a_terminal_that_hangs_up_ends_nothing(running: Node, log_in: LogIn) -> None:
+    session, before = log_in(), running.processes()
+    assert running.process
+    running.process.send_signal(signal.SIGHUP)
+    time.sleep(1)
+    assert running.processes() == before and greets(running)
+    assert session.ask(b"NOOP")[-1].startswith(b"tag OK")
+
+
+def test_two_upgrades_in_a_row_keep_every_session(running: Node, log_in: LogIn) -> None:
+    running.cli("service", "set", "limits", "drain_seconds=1")  # which an upgrade does not know
+    assert running.process
+    sessions, generations = [log_in()], [parents(running)]
+    for _ in range(2):
+        running.process.send_signal(signal.SIGUSR2)
+        eventually(lambda: len(parents(running)) == len(generations) + 1, "a new instance")
+        generations.append(parents(running))
+        young = generations[-1][-1]
+        eventually(lambda: len([pid for pid in workers(running) if parent_of(pid) == young]) == 2, "its workers")
+        old = [pid for pid in running.processes("appliance.sessions") if pid != young and parent_of(pid) != young]
+        eventually(lambda: not any(is_listening(pid) for pid in old if is_alive(pid)), "only the new one accepts")
+        assert greets(running)
+        sessions.append(log_in())
+    time.sleep(2)
+    for session in sessions:
+        assert session.ask(b"NOOP")[-1].startswith(b"tag OK")
+    assert len(parents(running)) == 3
+    for number, session in enumerate(sessions[:2]):
+        log_out(session)
+        eventually(lambda: len(parents(running)) == 2 - number, "an old instance ends with its last session")
+    assert sessions[2].ask(b"NOOP")[-1].startswith(b"tag OK") and greets(running)
+
+
+def test_stopping_in_an_upgrade_does_not_wait_for_ever(running: Node, log_in: LogIn) -> None:
+    running.cli("service", "set", "limits", "drain_seconds=1")
+    session = log_in()
+    assert running.process
+    running.process.send_signal(signal.SIGUSR2)
+    eventually(lambda: len(parents(running)) == 2 and len(workers(running)) == 3, "the old one drains")
+    running.process.send_signal(signal.SIGTERM)
+    running.process.send_signal(signal.SIGUSR2)  # too late for that
+    assert session.rest().startswith(b"* BYE")
+    assert running.process.wait(10) == 0
+    assert of_home(running.home) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stopped_before_it_is_ready(node: Node, number: signal.Signals) -> None:
+    begin(node)
+    assert node.process
+    eventually(lambda: (node.home / "run" / "supervisor.sock").exists() and node.processes("appliance"), "it begins")
+    node.process.send_signal(number)
+    assert node.process.wait(20) == 0
+    eventually(lambda: of_home(node.home) == [], "nobody is left", 2)
