@@ -14,6 +14,8 @@ from collections.abc import Generator
 from enum import Enum
 from typing import Any, Final, TypeVar, cast
 
+from msgspec import Struct
+
 from appliance.terms import Credentials, Limits, Refusal, Route
 
 T = TypeVar("T")
@@ -56,79 +58,46 @@ class Misspoken(Exception):  # noqa: N818
 DEFAULT_LIMITS: Final = Limits()
 
 
-class Door:
+class Door(Struct, eq=False, gc=False):
     """What a conversation knows of the listener it was opened at. One per connection, read-only but `secured`."""
 
-    __slots__ = (
-        "client_ip",
-        "client_port",
-        "hostname",
-        "limits",
-        "may_log_in_clear",
-        "promised",
-        "secured",
-        "session",
-        "starttls",
-    )
-
-    def __init__(
-        self,
-        hostname: str,
-        *,
-        secured: bool,
-        starttls: bool,
-        may_log_in_clear: bool,
-        client_ip: str,
-        client_port: int,
-        session: str,
-        limits: Limits = DEFAULT_LIMITS,
-        promised: frozenset[str] = frozenset(),
-    ) -> None:
-        self.hostname = hostname
-        self.secured = secured  # TLS is on; set by the wire when Secure(CLIENT) is done
-        self.starttls = starttls  # a clear listener that can upgrade
-        self.may_log_in_clear = may_log_in_clear
-        self.client_ip = client_ip
-        self.client_port = client_port
-        self.session = session  # the session's id, for logs and the store
-        self.limits = limits  # those in force when the connection began
-        self.promised = promised  # what every store offers, in capital letters
+    hostname: str
+    secured: bool  # TLS is on; set by the wire when Secure(CLIENT) is done
+    starttls: bool  # a clear listener that can upgrade
+    may_log_in_clear: bool
+    client_ip: str
+    client_port: int
+    session: str  # the session's id, for logs and the store
+    limits: Limits = DEFAULT_LIMITS  # those in force when the connection began
+    promised: frozenset[str] = frozenset()  # what every store offers, in capital letters
 
 
-class Effect:
-    """What a conversation yields."""
+class Effect(Struct, eq=False, gc=False):
+    """What a conversation yields. Two are never equal, and none shows its octets: there may be a password in them."""
 
-    __slots__ = ()
+    def __repr__(self) -> str:
+        return type(self).__name__
 
 
 class Send(Effect):
     """Queue octets for a side. Answer: None, at once; order is kept."""
 
-    __slots__ = ("data", "to")
-
-    def __init__(self, to: Side, data: bytes) -> None:
-        self.to = to
-        self.data = data
+    to: Side
+    data: bytes
 
 
 class ReadLine(Effect):
     """Wait for a line. Answer: bytes up to and including LF, at most `limit`; LineTooLong if none is in `limit`."""
 
-    __slots__ = ("limit", "of")
-
-    def __init__(self, of: Side, limit: int) -> None:
-        self.of = of
-        self.limit = limit
+    of: Side
+    limit: int
 
 
 class ReadExactly(Effect):
     """Wait for `count` octets. Answer: bytes. Only for counts that were checked against a limit."""
 
-    __slots__ = ("count", "of")
-
-    def __init__(self, of: Side, count: int) -> None:
-        self.of = of
-        self.count = count
+    of: Side
+    count: int
 
 
 class Secure(Effect):
@@ -138,19 +107,13 @@ class Secure(Effect):
     conversation if any are waiting. A BACKEND that fails verification: Refusal.MISCONFIGURED is the answer.
     """
 
-    __slots__ = ("side",)
-
-    def __init__(self, side: Side) -> None:
-        self.side = side
+    side: Side
 
 
 class Admit(Effect):
     """Ask who this is and where it goes. Answer: Route or Refusal (may take time: hashing, a directory)."""
 
-    __slots__ = ("credentials",)
-
-    def __init__(self, credentials: Credentials) -> None:
-        self.credentials = credentials
+    credentials: Credentials
 
 
 class Dial(Effect):
@@ -160,10 +123,7 @@ class Dial(Effect):
     whole of the log-in (limits.login_seconds, from the first Dial of this attempt of the client) is used up.
     """
 
-    __slots__ = ("route",)
-
-    def __init__(self, route: Route) -> None:
-        self.route = route
+    route: Route
 
 
 class HangUp(Effect):
@@ -173,10 +133,7 @@ class HangUp(Effect):
     was gone half-way); empty: it gave a verdict, so it is up, whatever it decided. What was sent is flushed first.
     """
 
-    __slots__ = ("why",)
-
-    def __init__(self, why: str = "") -> None:
-        self.why = why
+    why: str = ""
 
 
 class Refuse(Effect):
@@ -185,20 +142,14 @@ class Refuse(Effect):
     The conversation then tells the client. `why` is for the log (a store's own words, escaped there).
     """
 
-    __slots__ = ("refusal", "why")
-
-    def __init__(self, refusal: Refusal, why: str = "") -> None:
-        self.refusal = refusal
-        self.why = why
+    refusal: Refusal
+    why: str = ""
 
 
 class Wait(Effect):
     """Let time pass. Answer: None."""
 
-    __slots__ = ("seconds",)
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
+    seconds: float
 
 
 class Relay(Effect):
@@ -208,10 +159,7 @@ class Relay(Effect):
     client is sent when the session is kicked.
     """
 
-    __slots__ = ("farewell",)
-
-    def __init__(self, farewell: bytes) -> None:
-        self.farewell = farewell
+    farewell: bytes
 
 
 class LineTooLong(Exception):  # noqa: N818

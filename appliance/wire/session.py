@@ -47,8 +47,6 @@ _FACTS: Final = (Gone, LineTooLong, Misspoken)
 class Leaving(Effect):
     """The conversation is over; the client may still read our last words."""
 
-    __slots__ = ()
-
 
 IN_TLS: Final = Secure(CLIENT)
 LEAVING: Final = Leaving()

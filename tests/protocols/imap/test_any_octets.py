@@ -186,8 +186,7 @@ def cut(octets: bytes, cuts: list[int]) -> list[bytes]:
 
 
 def shown(effect: Effect) -> tuple[object, ...]:
-    slots: tuple[str, ...] = type(effect).__slots__
-    values = [getattr(effect, name) for name in slots]
+    values = [getattr(effect, name) for name in effect.__struct_fields__]
     return (type(effect).__name__, *(value.name if isinstance(effect, Admit) else value for value in values))
 
 
