@@ -34,6 +34,25 @@ def workers(node: Node) -> list[int]:
     return [pid for parent in parents(node) for pid in node.processes("appliance.sessions") if parent_of(pid) == parent]
 
 
+def kill_controller(node: Node) -> None:
+    """And wait for its successor."""
+    controller = node.controller()
+    os.kill(controller, signal.SIGKILL)
+    eventually(lambda: node.processes("control.server") and node.controller() != controller, "it is back")
+
+
+def upgrade(node: Node) -> None:
+    """To the same release; until only the new instance accepts connections."""
+    assert node.process
+    before = len(parents(node))
+    node.process.send_signal(signal.SIGUSR2)
+    eventually(lambda: len(parents(node)) == before + 1, "a new instance")
+    young = parents(node)[-1]
+    eventually(lambda: [parent_of(pid) for pid in workers(node)].count(young) == 2, "its workers")
+    old = [pid for pid in node.processes("appliance.sessions") if young not in (pid, parent_of(pid))]
+    eventually(lambda: not any(is_listening(pid) for pid in old if is_alive(pid)), "only the new one accepts")
+
+
 def log_out(session: Talk) -> None:
     """As a client does: the answer, then its end of the connection."""
     session.ask(b"LOGOUT")
@@ -137,10 +156,8 @@ def test_one_address_instead_of_all(running: Node) -> None:
 
 def test_roles_that_die_again_and_again_are_paced(running: Node) -> None:
     for pause in ("0.2", "0.5"):
-        controller = running.controller()
-        os.kill(controller, signal.SIGKILL)
-        eventually(lambda: f"ended by signal 9: starting it again in {pause} s" in running.log(), "it is said")
-        eventually(lambda: running.processes("control.server") and running.controller() != controller, "it is back")
+        kill_controller(running)
+        assert f"ended by signal 9: starting it again in {pause} s" in running.log()
     eventually(lambda: running.run("status").returncode == 0, "the new one answers")
     assert greets(running)
 
@@ -276,34 +293,27 @@ def test_a_terminal_that_hangs_up_ends_nothing(running: Node, log_in: LogIn) -> 
 
 def test_two_upgrades_in_a_row_keep_every_session(running: Node, log_in: LogIn) -> None:
     running.cli("service", "set", "limits", "drain_seconds=1")  # which an upgrade does not know
-    assert running.process
-    sessions, generations = [log_in()], [parents(running)]
+    sessions = [log_in()]
     for _ in range(2):
-        running.process.send_signal(signal.SIGUSR2)
-        eventually(lambda: len(parents(running)) == len(generations) + 1, "a new instance")
-        generations.append(parents(running))
-        young = generations[-1][-1]
-        eventually(lambda: len([pid for pid in workers(running) if parent_of(pid) == young]) == 2, "its workers")
-        old = [pid for pid in running.processes("appliance.sessions") if pid != young and parent_of(pid) != young]
-        eventually(lambda: not any(is_listening(pid) for pid in old if is_alive(pid)), "only the new one accepts")
+        upgrade(running)
         assert greets(running)
         sessions.append(log_in())
     time.sleep(2)
     for session in sessions:
         assert session.ask(b"NOOP")[-1].startswith(b"tag OK")
     assert len(parents(running)) == 3
-    for number, session in enumerate(sessions[:2]):
-        log_out(session)
-        eventually(lambda: len(parents(running)) == 2 - number, "an old instance ends with its last session")
+    log_out(sessions[0])
+    eventually(lambda: len(parents(running)) == 2, "the first ends with its last session")
+    log_out(sessions[1])
+    eventually(lambda: len(parents(running)) == 1, "the second, too")
     assert sessions[2].ask(b"NOOP")[-1].startswith(b"tag OK") and greets(running)
 
 
 def test_stopping_in_an_upgrade_does_not_wait_for_ever(running: Node, log_in: LogIn) -> None:
     running.cli("service", "set", "limits", "drain_seconds=1")
     session = log_in()
+    upgrade(running)
     assert running.process
-    running.process.send_signal(signal.SIGUSR2)
-    eventually(lambda: len(parents(running)) == 2 and len(workers(running)) == 3, "the old one drains")
     running.process.send_signal(signal.SIGTERM)
     running.process.send_signal(signal.SIGUSR2)  # too late for that
     assert session.rest().startswith(b"* BYE")
