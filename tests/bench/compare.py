@@ -97,7 +97,8 @@ def import_row():
     if status:
         raise SystemExit("the import failed")
     state = "reached" if seconds <= IMPORT_SECONDS and mb <= IMPORT_MB else "MISSED"
-    yield f"| map import, {ROWS} rows of CSV | {seconds:.1f} s ({cpu:.1f} s of CPU), {mb:.0f} MB | 15 s, 150 MB / 6 s | {state} |"
+    took = f"{seconds:.1f} s ({cpu:.1f} s of CPU), {mb:.0f} MB"
+    yield f"| map import, {ROWS} rows of CSV | {took} | 15 s, 150 MB / 6 s | {state} |"
 
 
 def machine():
