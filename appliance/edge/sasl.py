@@ -18,7 +18,7 @@ PASSWORD: Final = 4096
 USERNAME_PROMPT: Final = b"VXNlcm5hbWU6"  # "Username:", what LOGIN's clients wait for
 PASSWORD_PROMPT: Final = b"UGFzc3dvcmQ6"  # "Password:"
 
-_PLAIN_NAME: Final = bytes(octet for octet in range(0x21, 0x7F) if octet != ord('"'))
+_NUL: Final = 0x00
 
 
 class Malformed(ValueError):  # noqa: N818 - a fact about a peer
@@ -51,7 +51,7 @@ def plain(message: bytes) -> Credentials:
 
 def credentials(name: bytes, password: bytes, authzid: bytes = b"", mechanism: str = "PLAIN") -> Credentials:
     """Checked credentials. An `authzid` that repeats the name asks for nothing. Raises Malformed, BadName."""
-    if len(password) > PASSWORD or b"\0" in password:
+    if len(password) > PASSWORD or _NUL in password:
         raise Malformed("unusable password")
     user = checked_name(name)
     other = checked_name(authzid) if authzid and authzid != name else ""
@@ -59,23 +59,20 @@ def credentials(name: bytes, password: bytes, authzid: bytes = b"", mechanism: s
 
 
 def checked_name(octets: bytes) -> str:
-    """The name as typed, spaces at its ends included. Raises BadName; Malformed if it is not UTF-8."""
+    """The name as typed, spaces at its ends included. Raises BadName; Malformed if it is not UTF-8.
+
+    Letters beyond ASCII are welcome; control and invisible characters, quotes and inner spaces are not.
+    """
     bare = octets.strip(b" ")
     if not bare or len(octets) > NAME:
         raise BadName("a name is needed" if not bare else "name too long")
-    if bare.translate(None, _PLAIN_NAME):
-        _check_international(bare)
-    return octets.decode()
-
-
-def _check_international(bare: bytes) -> None:
-    """Letters beyond ASCII are welcome; control and invisible characters, quotes and inner spaces are not."""
     try:
         text = bare.decode()
     except UnicodeDecodeError:
         raise Malformed("a name is UTF-8") from None
     if not text.isprintable() or " " in text or '"' in text:
         raise BadName("character not allowed in a name")
+    return text if len(bare) == len(octets) else octets.decode()
 
 
 def encode_plain(authzid: str, authcid: str, password: Secret) -> bytes:

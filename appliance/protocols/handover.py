@@ -15,6 +15,8 @@ from typing import NamedTuple, TypeVar
 from appliance.protocols.conversation import (
     BACKEND,
     CLIENT,
+    Admit,
+    Dial,
     Gone,
     HangUp,
     LineTooLong,
@@ -23,8 +25,6 @@ from appliance.protocols.conversation import (
     Send,
     Step,
     Wait,
-    admit,
-    dial,
 )
 from appliance.terms import Credentials, Limits, Refusal, Route
 
@@ -53,36 +53,31 @@ def hand_over(
     Each try asks again for a route: meanwhile the store may be known to be down and its standby be chosen. `leave`
     is said to a store before hanging up (POP3's QUIT: a dropped session may keep the mailbox locked).
     """
-    tries = limits.retries + 1
-    outcome = yield from _try_once(credentials, log_in, leave)
-    while isinstance(outcome, Turned):
+    tries = limits.retries
+    while True:
+        route: Route | Refusal = yield Admit(credentials)
+        if isinstance(route, Refusal):
+            turned = Turned(route)
+        elif (refusal := (yield Dial(route))) is not None:
+            turned = Turned(refusal, "could not be reached", again=refusal is Refusal.BACKEND_DOWN)
+        else:
+            goodbye = leave
+            try:
+                outcome = yield from log_in(route)
+            except (Gone, LineTooLong, Misspoken) as trouble:
+                outcome = _trouble(trouble)
+                goodbye = b"" if isinstance(trouble, Gone) else leave
+            if not isinstance(outcome, Turned):
+                return outcome
+            turned = outcome
+            if goodbye:
+                yield Send(BACKEND, goodbye)
+            yield HangUp(turned.why if turned.refusal is Refusal.BACKEND_DOWN else "")
+        if tries <= 0 or not turned.again:
+            yield Refuse(turned.refusal, turned.why)
+            return turned
         tries -= 1
-        if tries <= 0 or not outcome.again:
-            yield Refuse(outcome.refusal, outcome.why)
-            break
         yield Wait(limits.retry_pause)
-        outcome = yield from _try_once(credentials, log_in, leave)
-    return outcome
-
-
-def _try_once(credentials: Credentials, log_in: Callable[[Route], Step[W | Turned]], leave: bytes) -> Step[W | Turned]:
-    route = yield from admit(credentials)
-    if isinstance(route, Refusal):
-        return Turned(route)
-    refusal = yield from dial(route)
-    if refusal is not None:
-        return Turned(refusal, "could not be reached", again=refusal is Refusal.BACKEND_DOWN)
-    gone = False
-    try:
-        outcome = yield from log_in(route)
-    except (Gone, LineTooLong, Misspoken) as trouble:
-        outcome = _trouble(trouble)
-        gone = isinstance(trouble, Gone)
-    if isinstance(outcome, Turned):
-        if leave and not gone:
-            yield Send(BACKEND, leave)
-        yield HangUp(outcome.why if outcome.refusal is Refusal.BACKEND_DOWN else "")
-    return outcome
 
 
 def _trouble(trouble: Gone | LineTooLong | Misspoken) -> Turned:
