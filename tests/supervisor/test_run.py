@@ -1,4 +1,4 @@
-"""`postern run` from its start to its end: what it says, whom it replaces, what it survives."""
+"""`postern run` at its start and while it lasts: what it says, whom it replaces, what it survives."""
 
 from __future__ import annotations
 
@@ -8,30 +8,14 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
-from contextlib import suppress
-
-import pytest
 
 from tests.services.node import POSTERN, Node
 from tests.services.ports import answers, eventually, free_port
 from tests.services.processes import descriptors
 from tests.services.talk import Talk
-from tests.supervisor.watching import is_alive, is_listening, of_home, parent_of, parents
+from tests.supervisor.watching import begin, greets, is_alive, is_listening, log_out, of_home, parents, workers
 
 LogIn = Callable[[], Talk]
-
-
-def begin(node: Node) -> None:
-    """`postern run`, without waiting for anything."""
-    with (node.folder / "log").open("ab") as log:
-        node.process = subprocess.Popen(
-            [POSTERN, "--home", str(node.home), "run"], stdin=subprocess.DEVNULL, stdout=log, stderr=log
-        )
-
-
-def workers(node: Node) -> list[int]:
-    """The processes that serve sessions."""
-    return [pid for parent in parents(node) for pid in node.processes("appliance.sessions") if parent_of(pid) == parent]
 
 
 def kill_controller(node: Node) -> None:
@@ -39,33 +23,6 @@ def kill_controller(node: Node) -> None:
     controller = node.controller()
     os.kill(controller, signal.SIGKILL)
     eventually(lambda: node.processes("control.server") and node.controller() != controller, "it is back")
-
-
-def upgrade(node: Node) -> None:
-    """To the same release; until only the new instance accepts connections."""
-    assert node.process
-    before = len(parents(node))
-    node.process.send_signal(signal.SIGUSR2)
-    eventually(lambda: len(parents(node)) == before + 1, "a new instance")
-    young = parents(node)[-1]
-    eventually(lambda: [parent_of(pid) for pid in workers(node)].count(young) == 2, "its workers")
-    old = [pid for pid in node.processes("appliance.sessions") if young not in (pid, parent_of(pid))]
-    eventually(lambda: not any(is_listening(pid) for pid in old if is_alive(pid)), "only the new one accepts")
-
-
-def log_out(session: Talk) -> None:
-    """As a client does: the answer, then its end of the connection."""
-    session.ask(b"LOGOUT")
-    session.__exit__()
-
-
-def greets(node: Node, times: int = 20) -> bool:
-    """Whether all of many connections in a row are served: no share of the address is lost."""
-    for _ in range(times):
-        with Talk(node.host, node.imap) as talk:
-            if not talk.line().startswith(b"* OK"):
-                return False
-    return True
 
 
 # --- the start -----------------------------------------------------------------------------------------------------
@@ -241,91 +198,3 @@ def test_nothing_leaks_over_many_changes_and_restarts(running: Node) -> None:
     eventually(lambda: len(workers(running)) == 2 and running.run("status").returncode == 0, "all are back")
     eventually(lambda: settled() == before, f"as many descriptors as before: {before}")
     assert greets(running)
-
-
-# --- signals ---------------------------------------------------------------------------------------------------------
-
-
-def test_stopping_refuses_who_comes_and_says_farewell_in_time(running: Node, log_in: LogIn) -> None:
-    running.cli("service", "set", "limits", "drain_seconds=2")
-    session = log_in()
-    assert running.process
-    began = time.monotonic()
-    running.process.terminate()
-    eventually(lambda: not answers(running.host, running.imap), "refused, not left waiting", 1.5)
-    assert session.ask(b"NOOP")[-1].startswith(b"tag OK")
-    assert session.rest().startswith(b"* BYE")
-    assert running.process.wait(20) == 0
-    assert 1.5 < time.monotonic() - began < 5
-    assert of_home(running.home) == []
-
-
-def test_asked_twice_it_ends_at_once(running: Node, log_in: LogIn) -> None:
-    running.cli("service", "set", "limits", "drain_seconds=60")
-    session = log_in()
-    assert running.process
-    running.process.terminate()
-    eventually(lambda: not answers(running.host, running.imap), "it drains")
-    running.process.terminate()
-    assert running.process.wait(5) == 0
-    with suppress(ConnectionResetError):
-        assert session.rest() == b""
-    eventually(lambda: of_home(running.home) == [], "nobody is left", 2)
-
-
-def test_a_client_that_does_not_read_does_not_hold_it_up(running: Node, log_in: LogIn) -> None:
-    running.cli("service", "set", "limits", "drain_seconds=1")
-    session = log_in()
-    session.socket.settimeout(0.5)
-    with suppress(TimeoutError):
-        session.send(b"x NOOP\r\n" * 3_000_000)
-    assert running.stop(10) == 0
-
-
-def test_a_terminal_that_hangs_up_ends_nothing(running: Node, log_in: LogIn) -> None:
-    session, before = log_in(), running.processes()
-    assert running.process
-    running.process.send_signal(signal.SIGHUP)
-    time.sleep(1)
-    assert running.processes() == before and greets(running)
-    assert session.ask(b"NOOP")[-1].startswith(b"tag OK")
-
-
-def test_two_upgrades_in_a_row_keep_every_session(running: Node, log_in: LogIn) -> None:
-    running.cli("service", "set", "limits", "drain_seconds=1")  # which an upgrade does not know
-    sessions = [log_in()]
-    for _ in range(2):
-        upgrade(running)
-        assert greets(running)
-        sessions.append(log_in())
-    time.sleep(2)
-    for session in sessions:
-        assert session.ask(b"NOOP")[-1].startswith(b"tag OK")
-    assert len(parents(running)) == 3
-    log_out(sessions[0])
-    eventually(lambda: len(parents(running)) == 2, "the first ends with its last session")
-    log_out(sessions[1])
-    eventually(lambda: len(parents(running)) == 1, "the second, too")
-    assert sessions[2].ask(b"NOOP")[-1].startswith(b"tag OK") and greets(running)
-
-
-def test_stopping_in_an_upgrade_does_not_wait_for_ever(running: Node, log_in: LogIn) -> None:
-    running.cli("service", "set", "limits", "drain_seconds=1")
-    session = log_in()
-    upgrade(running)
-    assert running.process
-    running.process.send_signal(signal.SIGTERM)
-    running.process.send_signal(signal.SIGUSR2)  # too late for that
-    assert session.rest().startswith(b"* BYE")
-    assert running.process.wait(10) == 0
-    assert of_home(running.home) == []
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_stopped_before_it_is_ready(node: Node, number: signal.Signals) -> None:
-    begin(node)
-    assert node.process
-    eventually(lambda: (node.home / "run" / "supervisor.sock").exists() and node.processes("appliance"), "it begins")
-    node.process.send_signal(number)
-    assert node.process.wait(20) == 0
-    eventually(lambda: of_home(node.home) == [], "nobody is left", 2)

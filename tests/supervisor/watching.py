@@ -1,12 +1,14 @@
-"""What a test sees of a node's processes from outside: those of a home, also when their parent is gone."""
+"""A node as a test begins it and sees it from outside: its processes, also when their parent is gone; its doors."""
 
 from __future__ import annotations
 
 import os
+import subprocess
 from contextlib import suppress
 from pathlib import Path
 
-from tests.services.node import Node, command_line
+from tests.services.node import POSTERN, Node, command_line
+from tests.services.talk import Talk
 
 
 def of_home(home: Path) -> list[int]:
@@ -47,3 +49,31 @@ def is_listening(pid: int) -> bool:
                 held.add(os.readlink(entry))
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     return any(row[3] == "0A" and f"socket:[{row[9]}]" in held for row in rows)
+
+
+def begin(node: Node) -> None:
+    """`postern run`, without waiting for anything."""
+    with (node.folder / "log").open("ab") as log:
+        node.process = subprocess.Popen(
+            [POSTERN, "--home", str(node.home), "run"], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+
+
+def workers(node: Node) -> list[int]:
+    """The processes that serve sessions."""
+    return [pid for parent in parents(node) for pid in node.processes("appliance.sessions") if parent_of(pid) == parent]
+
+
+def log_out(session: Talk) -> None:
+    """As a client does: the answer, then its end of the connection."""
+    session.ask(b"LOGOUT")
+    session.__exit__()
+
+
+def greets(node: Node, times: int = 20) -> bool:
+    """Whether all of many connections in a row are served: no share of the address is lost."""
+    for _ in range(times):
+        with Talk(node.host, node.imap) as talk:
+            if not talk.line().startswith(b"* OK"):
+                return False
+    return True
