@@ -14,8 +14,8 @@ CLIENT_LINE: Final = ReadLine(CLIENT, LINE)  # one effect serves all sessions: i
 BACKEND_LINE: Final = ReadLine(BACKEND, LINE)
 TOLD: Final = 200  # octets of a store's own words that are passed on
 
-_CR: Final = 0x0D  # numbers: to look for an octet takes a fifth of the time that to look for octets does
-_NUL: Final = 0x00
+CR: Final = 0x0D  # numbers: to look for an octet takes a fifth of the time that to look for octets does
+NUL: Final = 0x00
 _UNPRINTABLE: Final = bytes(octet for octet in range(256) if not 0x20 <= octet < 0x7F)
 
 
@@ -26,7 +26,7 @@ def without_ending(line: bytes) -> bytes:
 
 def is_tidy(text: bytes) -> bool:
     """Whether nothing in it could end a line elsewhere."""
-    return _CR not in text and _NUL not in text
+    return CR not in text and NUL not in text
 
 
 def printable(words: bytes) -> bytes:

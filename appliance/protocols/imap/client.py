@@ -22,6 +22,10 @@ class End(Enum):
     RELAY = "relay"
 
 
+CLOSE: Final = End.CLOSE
+RELAY: Final = End.RELAY
+
+
 class Client:
     """What is known of a client."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from appliance.protocols.conversation import CLIENT, Secure, Send, Step
 from appliance.protocols.imap import replies
-from appliance.protocols.imap.client import Client, End, bad, done, expect_nothing
+from appliance.protocols.imap.client import CLOSE, Client, End, bad, done, expect_nothing
 from appliance.protocols.imap.grammar import Command, id_arguments
 
 
@@ -28,7 +28,7 @@ def logout(client: Client, command: Command) -> Step[End | None]:
     """RFC 9051, 6.1.3."""
     expect_nothing(command)
     yield from done(command, replies.LOGGED_OUT)
-    return End.CLOSE
+    return CLOSE
 
 
 def identify(client: Client, command: Command) -> Step[End | None]:

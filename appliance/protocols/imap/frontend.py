@@ -6,13 +6,15 @@ is a relay.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from appliance.edge import sasl
 from appliance.protocols.conversation import CLIENT, Conversation, Door, LineTooLong, Misspoken, Relay, Send, Step
 from appliance.protocols.imap import commands, login, replies
-from appliance.protocols.imap.client import Client, End, Handler, bad
-from appliance.protocols.imap.grammar import Malformed, read_command
+from appliance.protocols.imap.client import RELAY, Client, End, Handler, bad
+from appliance.protocols.imap.grammar import Malformed, command_of, read_literals
+from appliance.protocols.lines import CLIENT_LINE
 
 
 class Stage(NamedTuple):
@@ -43,17 +45,25 @@ LATER: Final = frozenset(
 )
 
 
+_HANDED_OVER: Final = Relay(replies.KICKED)
+
+
 def imap(door: Door) -> Conversation:
     """One client's conversation."""
     client = Client(door)
-    yield Send(CLIENT, replies.greeting(door.hostname, *client.offer))
+    yield _greeting(door.hostname, *client.offer)
     for _ in range(door.limits.preauth_commands):
         end = yield from _turn(client)
-        if end is End.RELAY:
-            yield Relay(replies.KICKED)
         if end is not None:
+            if end is RELAY:
+                yield _HANDED_OVER
             return
     yield Send(CLIENT, replies.TOO_MANY_COMMANDS)
+
+
+@lru_cache(64)
+def _greeting(hostname: str, starttls: bool, may_log_in: bool, promised: frozenset[str]) -> Send:
+    return Send(CLIENT, replies.greeting(hostname, starttls, may_log_in, promised))
 
 
 def _stage(door: Door) -> Stage:
@@ -62,19 +72,20 @@ def _stage(door: Door) -> Stage:
     return OPEN if door.may_log_in_clear else CLEAR
 
 
+def _unexpected(verb: bytes) -> bytes:
+    return b"Log in first" if verb in LATER else b"Unknown command"
+
+
 def _turn(client: Client) -> Step[End | None]:
     """One command and its answer. Every secret lives in here, so that none is left when this returns."""
     stage = _stage(client.door)
     try:
-        command = yield from read_command(stage.literals)
-    except LineTooLong:
-        raise Misspoken(CLIENT, "line too long", replies.LINE_TOO_LONG) from None
-    if command.fault:
-        return (yield from bad(command, command.fault))
-    handler = stage.verbs.get(command.verb)
-    if handler is None:
-        return (yield from bad(command, b"Log in first" if command.verb in LATER else b"Unknown command"))
-    try:
+        command = command_of((yield CLIENT_LINE))
+        if command.literal is not None:
+            yield from read_literals(command, command.verb in stage.literals)
+        handler = stage.verbs.get(command.verb)
+        if command.fault or handler is None:
+            return (yield from bad(command, command.fault or _unexpected(command.verb)))
         return (yield from handler(client, command))
     except (Malformed, sasl.Malformed) as malformed:
         return (yield from bad(command, str(malformed).encode()))

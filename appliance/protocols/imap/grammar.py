@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
+from msgspec import Struct
+
 from appliance.protocols.conversation import CLIENT, Misspoken, Send, Step, read_exactly
 from appliance.protocols.imap.replies import BAD_LITERAL, GO_AHEAD, TOO_BIG
-from appliance.protocols.lines import CLIENT_LINE, is_tidy, without_ending
+from appliance.protocols.lines import CLIENT_LINE, NUL, is_tidy, without_ending
 
 LITERAL: Final = 4096  # octets: the most that LITERAL- lets a client send unasked
 COMMAND: Final = 32 * 1024  # octets of one command, literals included
@@ -21,7 +23,10 @@ ID_VALUE: Final = 1024
 
 # What an atom may hold. `%` and `*` are forbidden only where they would be wildcards: people have them in passwords.
 _ATOM: Final = bytes(octet for octet in range(0x21, 0x7F) if octet not in b'(){"\\')
-_TAG: Final = bytes(octet for octet in _ATOM if octet not in b"+%*")
+_ATOMS: Final = b"[%b]+" % re.escape(_ATOM)
+_TAG: Final = re.compile(b"[%b]+" % re.escape(_ATOM.translate(None, b"+%*")))
+# Name and password where each is an atom, or could be one and is quoted.
+_USUAL_LOGIN: Final = re.compile(rb'("?)(%b)\1 ("?)(%b)\3' % (_ATOMS, _ATOMS))
 _QUOTED: Final = re.compile(rb'"((?:[^"\\]|\\["\\])*)"')
 _ESCAPED: Final = re.compile(rb"\\(.)")
 
@@ -37,13 +42,14 @@ class Literal(NamedTuple):
     waits: bool  # synchronising: the client sends it only when told to
 
 
-class Command(NamedTuple):
+class Command(Struct):
     """One command. `segments` are its arguments: text, then literal and text in turn."""
 
     tag: bytes
     verb: bytes
     segments: list[bytes]
     fault: bytes = b""  # why it cannot be obeyed whatever it says
+    literal: Literal | None = None  # announced at its end, and still to come
 
 
 def announced(text: bytes) -> Literal | None:
@@ -60,49 +66,44 @@ def announced(text: bytes) -> Literal | None:
     return None
 
 
-def read_command(with_literals: frozenset[bytes]) -> Step[Command]:
-    """The client's next command. Literals of verbs other than `with_literals` are refused, or read and dropped.
+def command_of(line: bytes) -> Command:
+    """The command that a line begins. Raises Misspoken if octets may follow whose number is not known."""
+    text = without_ending(line)
+    tag, _, rest = text.partition(b" ")
+    verb, _, arguments = rest.partition(b" ")
+    fault = b"" if is_tidy(text) else b"NUL or bare CR"
+    if len(tag) > TAG or not (tag.isalnum() or _TAG.fullmatch(tag)):
+        tag, fault = b"*", b"Invalid tag"
+    return Command(tag, verb.upper(), [arguments], fault, announced(text) if text[-1:] == b"}" else None)
+
+
+def read_literals(command: Command, wanted: bool) -> Step[None]:
+    """Complete a command by its literals. Those that are not wanted are refused, or read and dropped.
 
     A literal sent unasked is always read to its end: its octets must never be taken for commands. One that is too
     big for that raises Misspoken (RFC 7888 section 4); so does a line that is.
     """
-    text = without_ending((yield CLIENT_LINE))
-    tag, _, rest = text.partition(b" ")
-    verb, _, arguments = rest.partition(b" ")
-    verb = verb.upper()
-    fault = b"" if is_tidy(text) else b"NUL or bare CR"
-    if not tag or len(tag) > TAG or tag.translate(None, _TAG):
-        tag, fault = b"*", b"Invalid tag"
-    command = Command(tag, verb, [arguments], fault)
-    if text[-1:] != b"}":
-        return command
-    return (yield from _read_literals(command, announced(text), verb in with_literals))
-
-
-def _read_literals(command: Command, literal: Literal | None, wanted: bool) -> Step[Command]:
-    tag, verb, segments, fault = command
     room = COMMAND
-    while literal is not None:
-        size, waits = literal
-        if waits and (fault or not wanted):
+    while command.literal is not None:
+        size, waits = command.literal
+        if waits and (command.fault or not wanted):
             break  # refused before it is sent
         room -= size
         if size > LITERAL or room < 0:
             if not waits:
                 raise Misspoken(CLIENT, "literal too big", TOO_BIG)
-            fault = b"[TOOBIG] Literal too big"
+            command.fault = b"[TOOBIG] Literal too big"
             break
         if waits:
             yield Send(CLIENT, GO_AHEAD)
         octets = (yield from read_exactly(CLIENT, size)) if size else b""
         text = without_ending((yield CLIENT_LINE))
         room -= len(text)
-        if b"\0" in octets or not is_tidy(text):
-            fault = b"NUL or bare CR"
+        if NUL in octets or not is_tidy(text):
+            command.fault = b"NUL or bare CR"
         if wanted:
-            segments += (octets, text)
-        literal = announced(text)
-    return Command(tag, verb, segments, fault)
+            command.segments += (octets, text)
+        command.literal = announced(text)
 
 
 class Arguments:
@@ -179,6 +180,9 @@ class Arguments:
 
 def login_arguments(segments: list[bytes]) -> tuple[bytes, bytes]:
     """Name and password of LOGIN (RFC 9051, 6.2.3)."""
+    usual = _USUAL_LOGIN.fullmatch(segments[0]) if len(segments) == 1 else None
+    if usual is not None:
+        return usual[2], usual[4]
     arguments = Arguments(segments)
     name = arguments.astring()
     arguments.expect(b" ")

@@ -14,7 +14,7 @@ from appliance.protocols.conversation import CLIENT, Refuse, Send, Step
 from appliance.protocols.handover import Turned, hand_over
 from appliance.protocols.imap import replies
 from appliance.protocols.imap.backend import Welcome, log_in
-from appliance.protocols.imap.client import Client, End
+from appliance.protocols.imap.client import CLOSE, RELAY, Client, End
 from appliance.protocols.imap.grammar import Command, Malformed, login_arguments
 from appliance.protocols.lines import CLIENT_LINE, without_ending
 from appliance.terms import Credentials, Refusal, Route
@@ -28,8 +28,8 @@ def login(client: Client, command: Command) -> Step[End | None]:
     try:
         credentials = sasl.credentials(name, password, mechanism="LOGIN")
     except sasl.BadName as bad:
-        return (yield from _no_such_name(client, command, bad))
-    return (yield from _admit(client, command, credentials))
+        return _no_such_name(client, command, bad)
+    return _admit(client, command, credentials)
 
 
 def authenticate(client: Client, command: Command) -> Step[End | None]:
@@ -91,7 +91,7 @@ def _admit(client: Client, command: Command, credentials: Credentials) -> Step[E
     if client.asked:
         untagged += b"* CAPABILITY %b\r\n" % capability
     yield Send(CLIENT, b"%b%b OK [CAPABILITY %b] %b\r\n" % (untagged, command.tag, capability, words))
-    return End.RELAY
+    return RELAY
 
 
 def _introduction(client: Client, route: Route) -> bytes:
@@ -128,7 +128,7 @@ def _refused(client: Client, tag: bytes, turned: Turned) -> Step[End | None]:
         yield Send(CLIENT, tag + said)
         return None
     yield Send(CLIENT, tag + said + replies.TOO_MANY_ATTEMPTS)
-    return End.CLOSE
+    return CLOSE
 
 
 MECHANISMS: Final[dict[bytes, Callable[[bytes | None], Step[Credentials]]]] = {

@@ -63,7 +63,6 @@ def capability(starttls: bool, may_log_in: bool, promised: frozenset[str] = froz
     return b" ".join(words)
 
 
-@lru_cache(64)
 def greeting(hostname: str, starttls: bool, may_log_in: bool, promised: frozenset[str] = frozenset()) -> bytes:
     """The first line, with the capabilities in it: some clients never ask."""
     offered = capability(starttls, may_log_in, promised)
