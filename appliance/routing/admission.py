@@ -8,21 +8,34 @@ config.db by itself each second, and keeps the last good configuration if a newe
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from appliance.routing import decision
 from appliance.routing.authentication import Accounts, OnRehash, Refused
-from appliance.routing.decision import View
+from appliance.routing.decision import Place, View
 from appliance.routing.health import Health, OnState
 from appliance.routing.limits import Failures
 from appliance.routing.names import Name
 from appliance.routing.promises import Promises
 from appliance.routing.snapshot import Snapshot
-from appliance.routing.usermap import Work
+from appliance.routing.usermap import Hit, Work
 from appliance.routing.watch import Watch
-from appliance.terms import Absent, Credentials, Endpoint, Found, Limits, Peer, Refusal, Route, Service, Unknown
+from appliance.terms import (
+    ABSENT,
+    Credentials,
+    Endpoint,
+    Found,
+    Limits,
+    Lookup,
+    Peer,
+    Refusal,
+    Route,
+    Service,
+    Unknown,
+)
 from appliance.vault import Vault
 from db.accounts import Account
 
@@ -32,6 +45,7 @@ Offload = Callable[[Work, Callable[[Any], None]], bool]
 Steps = Generator[Work, Any, Route | Refused]
 
 _LOG: Final = logging.getLogger(__name__)
+_OK: Final = {service: f"logins/{service}/ok" for service in Service}
 _OURS_TO_MEND: Final = frozenset({Refusal.MISCONFIGURED, Refusal.TRY_LATER, Refusal.LOOP, Refusal.BACKEND_DOWN})
 
 
@@ -42,7 +56,7 @@ class Admission:
         self, config_db: Path, node: str, vault: Vault, offload: Offload, on_rehash: OnRehash, on_state: OnState
     ) -> None:
         """Raises SnapshotError or sqlite3.Error: without a configuration there is nothing to serve."""
-        self.counters: dict[str, float] = {}
+        self.counters: defaultdict[str, float] = defaultdict(float)
         self.health = Health(on_state)
         self.failures = Failures()
         self.promises = Promises()
@@ -61,7 +75,15 @@ class Admission:
 
     def admit(self, peer: Peer, credentials: Credentials, answer: Answer) -> Verdict | None:
         """The verdict at once, or None: then `answer` is called later, from the loop's thread, exactly once."""
-        return self._go_on(self._decide(self.watch.view, peer, credentials), None, answer)
+        now, service = self.watch.view, peer.service
+        name = self._asked_for(now, peer, credentials)
+        if not isinstance(name, Name):
+            return self._refuse(name)
+        chain = now.chains[service]
+        if now.snapshot.method != "backend" or chain.blocks:
+            return self._go_on(self._decide(now, service, name, credentials), None, answer)
+        verdict = self._lead(now, service, name, credentials, None, chain.look(name))
+        return verdict if isinstance(verdict, Route) else self._refuse(verdict)
 
     def reached(self, endpoint: Endpoint, peer: Peer) -> None:
         """The back-end greeted: it is up."""
@@ -73,7 +95,7 @@ class Admission:
 
     def welcomed(self, peer: Peer, route: Route) -> None:
         """The log-in succeeded, at the store too."""
-        self._count(f"logins/{peer.service}/ok")
+        self.counters[_OK[peer.service]] += 1
         if self.failures:
             self.failures.succeeded(self._account(route.address))
 
@@ -121,22 +143,33 @@ class Admission:
 
     # --- one decision -----------------------------------------------------------------------------------------
 
-    def _decide(self, now: View, peer: Peer, credentials: Credentials) -> Steps:
-        """The order is the contract's: door, bans, name, permission, map, password, store."""
+    def _asked_for(self, now: View, peer: Peer, credentials: Credentials) -> Name | Refused:
+        """The order is the contract's: door, bans, name, permission; then password, map, store."""
         if not peer.secured:
             return Refused(Refusal.TLS_REQUIRED)
         name = decision.banned_address(now, peer.ip) or decision.named(now, credentials.name)
-        if isinstance(name, Refused):
+        if not isinstance(name, Name):
             return name
         if credentials.authzid and not self._is_same(now, name, credentials.authzid):
             return Refused(Refusal.NOT_PERMITTED, "may not act as another")
         if not credentials.password.reveal():
             return Refused(Refusal.BAD_CREDENTIALS, "empty password")  # some directories take it for anonymous
-        if now.snapshot.method == "backend":
-            return (yield from self._route(now, peer, name, credentials, None))
-        return (yield from self._authenticated(now, peer, name, credentials))
+        return name
 
-    def _authenticated(self, now: View, peer: Peer, name: Name, credentials: Credentials) -> Steps:
+    def _decide(self, now: View, service: Service, name: Name, credentials: Credentials) -> Steps:
+        """The rest of a decision that may have to wait: for a hash, or for a map."""
+        account = None
+        if now.snapshot.method != "backend":
+            who = yield from self._authenticated(now, name, credentials)
+            if isinstance(who, Refused):
+                return who
+            account, name = who, decision.identified(name, who)
+        found = yield from now.chains[service].walk(name)
+        return self._lead(now, service, name, credentials, account, found)
+
+    def _authenticated(
+        self, now: View, name: Name, credentials: Credentials
+    ) -> Generator[Work, Any, Account | Refused]:
         """Check the password here. The account that was found is who this is; its mailbox is looked up, no other."""
         if now.snapshot.method != "internal":
             return Refused(Refusal.TRY_LATER, f"auth method {now.snapshot.method} is not served by this release")
@@ -147,22 +180,22 @@ class Admission:
         if refused is not None:
             return refused
         assert isinstance(found, Found)
-        account = found.value
-        return (yield from self._route(now, peer, decision.identified(name, account), credentials, account))
+        return found.value
 
-    def _route(self, now: View, peer: Peer, name: Name, credentials: Credentials, account: Account | None) -> Steps:
-        """The way to the mailbox of this name. `account`: who it is, if that was found out here."""
-        service = peer.service
-        found = yield from decision.looked_up(now, service, name)
+    def _lead(
+        self, now: View, service: Service, name: Name, credentials: Credentials, account: Account | None,
+        found: Lookup[Hit],
+    ) -> Route | Refused:  # fmt: skip
+        """The way to the mailbox, from what the maps say. `account`: who it is, if that was found out here."""
         home = decision.placed(now, service, name, found)
-        if isinstance(home, Refused):
+        if not isinstance(home, Place):
             return home
         place = decision.serving(now, service, home)
-        if isinstance(place, Refused):
+        if not isinstance(place, Place):
             return place
         if place is not home:
             self._count(f"standby/{home.back_end.name}")
-        if isinstance(found, Absent):
+        if found is ABSENT:
             self._count(f"failover/{service}")
             _LOG.info("failover: %r is in no map of %s, goes to %s", name.whole, service, place.back_end.name)
         return place.back_end.route(service, decision.mailbox(place, account), credentials, place.source)
@@ -209,4 +242,4 @@ class Admission:
         self.accounts.keep_seconds = snapshot.limits.success_cache_seconds
 
     def _count(self, name: str) -> None:
-        self.counters[name] = self.counters.get(name, 0) + 1
+        self.counters[name] += 1

@@ -52,10 +52,11 @@ class BackEnd(msgspec.Struct, frozen=True):
 
     def route(self, service: Service, address: str, credentials: Credentials, source: str) -> Route:
         """The way to a mailbox here, for somebody who may open it."""
-        login = self.login.name(address)
-        if self.login.password is None:
-            return Route(self.endpoints[service], address, login, login, credentials.password, source)
-        return Route(self.endpoints[service], address, login, self.login.master, self.login.password, source)
+        login = self.login
+        name = login.name(address) if login.parts else address
+        if login.password is None:
+            return Route(self.endpoints[service], address, name, name, credentials.password, source)
+        return Route(self.endpoints[service], address, name, login.master, login.password, source)
 
 
 def back_end(name: str, body: Body, node: str, secret: str, ours: Iterable[ListenerSpec]) -> BackEnd:

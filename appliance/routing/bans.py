@@ -29,14 +29,16 @@ class Bans:
             elif _is_network(ban.subject):
                 self._networks[ban.subject] = ban.until
         self._index = Networks(self._networks)
+        self.has_addresses = bool(self._index)  # whether there is any ban to ask for
+        self.has_accounts = bool(self._accounts)
 
     def address(self, ip: str) -> bool:
         """Whether this client address is banned now."""
-        return bool(self._index) and any(self._holds(self._networks[text]) for text in self._index.around(ip))
+        return any(self._holds(self._networks[text]) for text in self._index.around(ip))
 
     def account(self, address: str) -> bool:
         """Whether this account is banned now."""
-        until = self._accounts.get(address.lower()) if self._accounts else None
+        until = self._accounts.get(address.lower())
         return until is not None and self._holds(until)
 
     def _holds(self, until: float) -> bool:

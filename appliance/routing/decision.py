@@ -1,13 +1,10 @@
 """The questions that every log-in asks, in order: is it allowed in, where does the mailbox live, is the store up.
 
 Each is a function of its own; routing.admission runs them for a session, routing.explain for an administrator, so the
-two cannot drift apart. Must never open a socket or wait: what blocks is yielded as work.
+two cannot drift apart. Must never open a socket or wait. Every log-in pays for each of them.
 """
 
 from __future__ import annotations
-
-from collections.abc import Generator
-from typing import Any
 
 import msgspec
 
@@ -18,12 +15,12 @@ from appliance.routing.health import Health
 from appliance.routing.names import Name
 from appliance.routing.snapshot import Snapshot
 from appliance.routing.tables import Tables
-from appliance.routing.usermap import Chain, Hit, Work, chain, walk
+from appliance.routing.usermap import Chain, Hit, chain
 from appliance.terms import Absent, Found, Lookup, Refusal, Service
 from db.accounts import Account
 
 
-class Place(msgspec.Struct, frozen=True):
+class Place(msgspec.Struct, frozen=True, gc=False):
     """Where a mailbox lives, and who says so."""
 
     back_end: BackEnd
@@ -48,7 +45,8 @@ def view(snapshot: Snapshot, tables: Tables, bans: Bans, health: Health) -> View
 
 def banned_address(now: View, ip: str) -> Refused | None:
     """Whether the client's address is refused."""
-    return Refused(Refusal.BANNED, "address is banned") if now.bans.address(ip) else None
+    bans = now.bans
+    return Refused(Refusal.BANNED, "address is banned") if bans.has_addresses and bans.address(ip) else None
 
 
 def named(now: View, typed: str) -> Name | Refused:
@@ -56,14 +54,10 @@ def named(now: View, typed: str) -> Name | Refused:
     name = now.snapshot.rules.normalise(typed)
     if name is None:
         return Refused(Refusal.UNKNOWN_HERE, "no possible name")
-    if now.bans.account(name.whole) or (name.untagged and now.bans.account(name.untagged)):
+    bans = now.bans
+    if bans.has_accounts and (bans.account(name.whole) or (name.untagged and bans.account(name.untagged))):
         return Refused(Refusal.BANNED, "account is banned")
     return name
-
-
-def looked_up(now: View, service: Service, name: Name) -> Generator[Work, Any, Lookup[Hit]]:
-    """What the service's maps say."""
-    return walk(now.chains[service], name)
 
 
 def placed(now: View, service: Service, name: Name, found: Lookup[Hit]) -> Place | Refused:
@@ -72,9 +66,9 @@ def placed(now: View, service: Service, name: Name, found: Lookup[Hit]) -> Place
         hit = found.value
         back_end = now.snapshot.back_ends.get(hit.back_end)
         if back_end is None:
-            why = f"map {hit.map}: the entry of {hit.entry!r} names {hit.back_end!r}, which is no back-end"
+            why = f"{hit.source}: the entry of {hit.entry!r} names {hit.back_end!r}, which is no back-end"
             return Refused(Refusal.MISCONFIGURED, why)
-        return Place(back_end, hit.key, f"map {hit.map}")
+        return Place(back_end, hit.key, hit.source)
     if isinstance(found, Absent):
         failover = now.snapshot.services[service].failover
         if not failover:
@@ -98,8 +92,10 @@ def mailbox(place: Place, account: Account | None) -> str:
 def serving(now: View, service: Service, place: Place, *, trial: bool = True) -> Place | Refused:
     """The back-end that serves right now: the mailbox's own or, while that is down or drained, its standby."""
     own = _problem(now, service, place.back_end, trial)
-    if own is None or own.refusal is not Refusal.BACKEND_DOWN:
-        return own or place
+    if own is None:
+        return place
+    if own.refusal is not Refusal.BACKEND_DOWN:
+        return own
     standby = now.snapshot.back_ends.get(place.back_end.standby)
     if standby is None:
         return own
@@ -115,7 +111,7 @@ def _problem(now: View, service: Service, back_end: BackEnd, trial: bool) -> Ref
         return Refused(Refusal.MISCONFIGURED, f"back-end {back_end.name} has no address for {service}")
     if service in back_end.loops:
         return Refused(Refusal.LOOP, f"back-end {back_end.name}: its {service} address is a listener of this node")
-    if now.snapshot.method == "backend" and back_end.login.password is not None:
+    if back_end.login.password is not None and now.snapshot.method == "backend":
         # Nobody would have checked the client's password: the master user's opens any mailbox.
         why = f"back-end {back_end.name} logs in by a master user, yet the back-end is to check passwords"
         return Refused(Refusal.MISCONFIGURED, why)

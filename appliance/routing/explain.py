@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -21,7 +21,7 @@ from appliance.routing.names import Name
 from appliance.routing.snapshot import Snapshot
 from appliance.routing.tables import Tables
 from appliance.routing.told import told
-from appliance.routing.usermap import Hit, UserMap
+from appliance.routing.usermap import Chain, Hit, UserMap
 from appliance.terms import Absent, Found, Lookup, Refusal, Service
 from db import bans
 from db.accounts import Account
@@ -75,7 +75,7 @@ class _Asking:
     """One explanation under way."""
 
     def __init__(self, now: View, service: Service, tables: Tables, found: Explanation) -> None:
-        recorded = {of: tuple(_RecordedMap(each, self) for each in chain) for of, chain in now.chains.items()}
+        recorded = {of: Chain(_RecordedMap(each, self) for each in chain.maps) for of, chain in now.chains.items()}
         self._now = msgspec.structs.replace(now, chains=recorded)
         self._service = service
         self._tables = tables
@@ -118,7 +118,7 @@ class _Asking:
         return answer
 
     def _place(self, name: Name, account: Account | None) -> Place | Refused:
-        place = decision.placed(self._now, self._service, name, self._look(name))
+        place = decision.placed(self._now, self._service, name, self._now.chains[self._service].look(name))
         if isinstance(place, Refused):
             self.note("mailbox", place.why, "maps")
             return place
@@ -133,17 +133,6 @@ class _Asking:
         self._lead_to(serving)
         self.note("back-end", f"{serving.back_end.name} serves", serving.source)
         return serving
-
-    def _look(self, name: Name) -> Lookup[Hit]:
-        """The look-up, run here whatever blocks."""
-        steps = decision.looked_up(self._now, self._service, name)
-        result: Any = None
-        while True:
-            try:
-                result = steps.send(result)()
-            except StopIteration as end:
-                answer: Lookup[Hit] = end.value
-                return answer
 
     def _lead_to(self, place: Place) -> None:
         found, endpoint = self._found, place.back_end.endpoints.get(self._service)

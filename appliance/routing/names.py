@@ -48,19 +48,22 @@ class NameRules(msgspec.Struct, frozen=True):
         elif not local or not domain or "@" in local:
             return None
         else:
-            domain = normalise_domain(domain)
+            domain = domain.lower() if domain.isascii() else normalise_domain(domain)
             if not domain:
                 return None
-        domain = self.aliases.get(domain, domain)
-        return self._assemble(local, domain)
-
-    def _assemble(self, local: str, domain: str) -> Name | None:
-        end = f"@{domain}" if domain else ""
-        whole = local + end
+        if self.aliases:
+            domain = self.aliases.get(domain, domain)
+        whole = f"{local}@{domain}" if domain else local
         if len(whole) > LONGEST or not (whole.isascii() or len(whole.encode()) <= LONGEST):
             return None
+        return Name(whole, self._untagged(local, domain) if self.delimiter in local else "", domain)
+
+    def _untagged(self, local: str, domain: str) -> str:
+        """The name without its tag; empty if it has none, or would be nothing else."""
         cut = local.find(self.delimiter, 1) if self.delimiter else -1
-        return Name(whole, local[:cut] + end if cut > 0 else "", domain)
+        if cut <= 0:
+            return ""
+        return f"{local[:cut]}@{domain}" if domain else local[:cut]
 
 
 def rules(default_domain: str, delimiter: str, aliases: dict[str, str]) -> NameRules:

@@ -39,21 +39,32 @@ def client_key(ip: str) -> str:
 class Networks:
     """An immutable set of networks and single addresses. Asking costs one dictionary per prefix length in use."""
 
-    __slots__ = ("_by_length",)
+    __slots__ = ("_by_version",)
 
     def __init__(self, networks: Iterable[str]) -> None:
         """Raises ValueError naming the text that is no network."""
-        self._by_length: dict[tuple[int, int], dict[int, str]] = {}
+        by_length: dict[int, dict[int, dict[int, str]]] = {}  # version: bits of no interest: prefix: as written
         for text in networks:
             network = _network(text)
             shift = network.max_prefixlen - network.prefixlen
-            self._by_length.setdefault((network.version, shift), {})[int(network.network_address) >> shift] = text
+            prefixes = by_length.setdefault(network.version, {}).setdefault(shift, {})
+            prefixes[int(network.network_address) >> shift] = text
+        self._by_version = {version: tuple(lengths.items()) for version, lengths in by_length.items()}
 
     def __bool__(self) -> bool:
-        return bool(self._by_length)
+        return bool(self._by_version)
 
     def __contains__(self, ip: str) -> bool:
-        return bool(self._by_length) and bool(self.around(ip))
+        if not self._by_version:
+            return False
+        try:
+            version, value = parse(ip)
+        except ValueError:
+            return False
+        for shift, prefixes in self._by_version.get(version, ()):  # noqa: SIM110 - a generator costs more than the rest
+            if value >> shift in prefixes:
+                return True
+        return False
 
     def around(self, ip: str) -> list[str]:
         """The networks that an address is in, as they were written."""
@@ -61,8 +72,7 @@ class Networks:
             version, value = parse(ip)
         except ValueError:
             return []
-        lengths = self._by_length.items()
-        found = (prefixes.get(value >> shift) for (of, shift), prefixes in lengths if of == version)
+        found = (prefixes.get(value >> shift) for shift, prefixes in self._by_version.get(version, ()))
         return [text for text in found if text is not None]
 
 

@@ -78,18 +78,17 @@ class Tables:
         self._connection, self.problem = None, "config.db is closed"
         self.revision = self.config_revision = -1
 
-    def entry(self, name: str, address: str) -> Lookup[str]:
-        """The back-end that a sqlite map has for exactly this address (or "@domain")."""
+    def entry(self, name: str, address: str) -> str | Unknown | None:
+        """The back-end that a sqlite map has for exactly this address (or "@domain"); None if it has no such entry."""
         if self.problem:
             return Unknown(self.problem)
         try:
             load = self._loads.get(name)
             if load is None:
                 load = self._loads[name] = self._load(name)
-            value = maps.look(self._cursor, load, address)
+            return maps.look(self._cursor, load, address)
         except sqlite3.Error as error:
             return Unknown(f"map {name}: {error}")
-        return ABSENT if value is None else Found(value)
 
     def account(self, address: str) -> Lookup[Account]:
         """An internal account."""

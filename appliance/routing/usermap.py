@@ -15,7 +15,7 @@ import msgspec
 from appliance.routing.names import Name
 from appliance.routing.snapshot import MapView
 from appliance.routing.tables import Tables
-from appliance.terms import ABSENT, Absent, Found, Lookup, Unknown
+from appliance.terms import ABSENT, Found, Lookup, Unknown
 
 Work = Callable[[], Any]  # blocking; whoever runs the generator has it done in a thread and sends the result
 
@@ -23,7 +23,7 @@ Work = Callable[[], Any]  # blocking; whoever runs the generator has it done in 
 class Hit(msgspec.Struct, frozen=True, gc=False):
     """Where a map puts a name. `key`: the mailbox; `entry`: what was found of it, which may be its "@domain"."""
 
-    map: str
+    source: str  # "map people"
     key: str
     entry: str
     back_end: str
@@ -46,6 +46,7 @@ class SqliteMap:
 
     def __init__(self, view: MapView, tables: Tables) -> None:
         self.name = view.name
+        self._source = f"map {view.name}"
         self._fold = view.fold
         self._tables = tables
 
@@ -53,16 +54,17 @@ class SqliteMap:
         """See UserMap."""
         if self._fold:
             name = name.folded()
-        found = self._ask(name.whole, name.whole)
-        if found is ABSENT and name.untagged:
-            found = self._ask(name.untagged, name.untagged)
-        if found is ABSENT and name.domain:
-            found = self._ask(f"@{name.domain}", name.whole)
-        return found
-
-    def _ask(self, entry: str, key: str) -> Lookup[Hit]:
+        key = entry = name.whole
         found = self._tables.entry(self.name, entry)
-        return Found(Hit(self.name, key, entry, found.value)) if isinstance(found, Found) else found
+        if found is None and name.untagged:
+            key = entry = name.untagged
+            found = self._tables.entry(self.name, entry)
+        if found is None and name.domain:
+            key, entry = name.whole, f"@{name.domain}"
+            found = self._tables.entry(self.name, entry)
+        if isinstance(found, str):
+            return Found(Hit(self._source, key, entry, found))
+        return ABSENT if found is None else found
 
 
 class UnservedMap:
@@ -81,22 +83,35 @@ class UnservedMap:
 
 TYPES: Final[dict[str, Callable[[MapView, Tables], UserMap]]] = {"sqlite": SqliteMap}
 
-Chain = tuple[UserMap, ...]
+
+class Chain:
+    """Maps in their order. `blocks`: whether one of them does."""
+
+    def __init__(self, maps: Iterable[UserMap]) -> None:
+        self.maps = tuple(maps)
+        self.blocks = any(user_map.blocks for user_map in self.maps)
+
+    def look(self, name: Name) -> Lookup[Hit]:
+        """Ask one map after the other, here, whatever blocks."""
+        for user_map in self.maps:
+            found = user_map.look(name)
+            if found is not ABSENT:
+                return found
+        return ABSENT
+
+    def walk(self, name: Name) -> Generator[Work, Any, Lookup[Hit]]:
+        """The same, but what blocks is yielded."""
+        for user_map in self.maps:
+            found: Lookup[Hit]
+            found = (yield partial(user_map.look, name)) if user_map.blocks else user_map.look(name)
+            if found is not ABSENT:
+                return found
+        return ABSENT
 
 
 def chain(names: Iterable[str], views: Mapping[str, MapView], tables: Tables) -> Chain:
     """The maps of these names, ready to be asked."""
-    return tuple(_map(name, views.get(name), tables) for name in names)
-
-
-def walk(maps: Chain, name: Name) -> Generator[Work, Any, Lookup[Hit]]:
-    """Ask one map after the other; yields the work that blocks."""
-    for user_map in maps:
-        found: Lookup[Hit]
-        found = (yield partial(user_map.look, name)) if user_map.blocks else user_map.look(name)
-        if not isinstance(found, Absent):
-            return found
-    return ABSENT
+    return Chain(_map(name, views.get(name), tables) for name in names)
 
 
 def _map(name: str, view: MapView | None, tables: Tables) -> UserMap:
