@@ -148,7 +148,7 @@ class Worker:
     def drain(self, seconds: float) -> None:
         """Accept no more; exit when the last session is gone, or after `seconds` with a farewell to each."""
         self.draining = True
-        self._drain_by = self.loop.now + seconds
+        self._drain_by = min(self._drain_by, self.loop.now + seconds)
         self._stop_listening()
         self._stop_if_empty()
 
