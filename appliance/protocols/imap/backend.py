@@ -1,39 +1,26 @@
-"""IMAP, seen from in front of a store: greeting, STARTTLS, log-in in one round trip, what the store says to it.
+"""IMAP, seen from in front of a store: greeting, STARTTLS, log-in in one round trip, its welcome.
 
-Pure. Must never send a password in a way the store has not offered, never pass on a store's referral, and never
-take a continuation for success. RFC 9051 and 3501; SASL-IR 4959; LITERAL+ and - 7888; ID 2971.
+Pure. Must never send a password in a way the store has not offered, nor take a continuation for success.
+RFC 9051 and 3501; SASL-IR 4959; LITERAL+ and - 7888; ID 2971.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from appliance.edge.sasl import encode_plain
-from appliance.protocols.conversation import BACKEND, Misspoken, Send, Step, read_exactly, secure
-from appliance.protocols.handover import Turned, down
-from appliance.protocols.imap.capability import cleaned, code_name, offers, ok_text, said
+from appliance.protocols.conversation import BACKEND, Misspoken, Send, Step, secure
+from appliance.protocols.handover import Turned
+from appliance.protocols.imap.capability import cleaned, offers, ok_text, said
 from appliance.protocols.imap.grammar import LITERAL, quoted
-from appliance.protocols.lines import BACKEND_LINE, LINE, is_tidy, printable, without_ending
+from appliance.protocols.imap.responses import ASKED, LOGGING_IN, UNTIDY, Answer, read_answer, volunteered
+from appliance.protocols.imap.verdicts import refused, unwelcome
+from appliance.protocols.lines import BACKEND_LINE, is_tidy, without_ending
 from appliance.terms import Refusal, Route, TlsMode
 
-UNTAGGED: Final = 32  # lines a store may say before it answers
-UNTIDY: Final = "NUL or bare CR from the store"
-
-# A store's NO with one of these codes keeps it, and its words: it speaks of something other than the password.
-KEPT: Final = {
-    b"LIMIT": Refusal.LIMIT,
-    b"INUSE": Refusal.TRY_LATER,
-    b"UNAVAILABLE": Refusal.TRY_LATER,
-    b"EXPIRED": Refusal.EXPIRED,
-    b"CONTACTADMIN": Refusal.BACKEND_REFUSED,
-}
-# With one of these, our own words: the store speaks of how *we* came to it, which is not the client's to solve.
-OURS: Final = {
-    b"PRIVACYREQUIRED": Refusal.MISCONFIGURED,
-    b"SERVERBUG": Refusal.BACKEND_REFUSED,
-    b"REFERRAL": Refusal.BACKEND_REFUSED,  # RFC 2221: the map decides where a mailbox is, and nobody else
-    b"AUTHORIZATIONFAILED": Refusal.NOT_PERMITTED,
-}
+STARTTLS: Final = TlsMode.STARTTLS
+REVISIONS: Final = frozenset((b"IMAP4REV1", b"IMAP4REV2"))
 SWALLOWED: Final = (b"* CAPABILITY ", b"* ID ", b"* BYE", b"* OK [CAPABILITY ", b"* OK [REFERRAL ", b"* NO [REFERRAL ")
 
 
@@ -42,79 +29,64 @@ class Welcome(NamedTuple):
 
     untagged: bytes  # its lines to pass on
     capability: bytes  # what it offers now, cleaned
-    words: bytes
-
-
-class Answer(NamedTuple):
-    """What a store said up to its answer."""
-
-    status: bytes  # OK, NO, BAD; or + for a continuation: it waits for more of us
-    line: bytes
-    untagged: list[bytes]
-
-
-def _statuses(tag: bytes) -> dict[bytes, bytes]:
-    """The first six octets of all answers to a command, in capitals."""
-    found = {b"%b %b%b" % (tag, status, end): status for status in (b"OK", b"NO") for end in (b" ", b"\r", b"\n")}
-    return found | {tag + b" BAD": b"BAD"}
-
-
-ASKED: Final = _statuses(b"P0")
-LOGGING_IN: Final = _statuses(b"P1")
+    told: bytes  # what the client is told after its own tag
 
 
 def log_in(route: Route, introduction: bytes = b"") -> Step[Welcome | Turned]:
     """Log in at the store just dialled. `introduction` is an ID command, sent along if the store offers ID."""
-    greeting: bytes = yield BACKEND_LINE
-    if not is_tidy(without_ending(greeting)):
-        raise Misspoken(BACKEND, UNTIDY)
-    if greeting[:4].upper() != b"* OK":
-        return _unwelcome(greeting)
-    capability = ok_text(greeting[5:])[0] or (yield from _ask())
-    if route.endpoint.tls is TlsMode.STARTTLS:
-        if b"STARTTLS" not in offers(capability):
-            return Turned(Refusal.MISCONFIGURED, "the store does not offer STARTTLS")
-        turned = yield from _start_tls()
-        if turned is not None:
-            return turned
-        capability = yield from _ask()  # what was said in the clear is forgotten (RFC 9051, 6.2.1)
-    offered = offers(capability)
+    offered = greeted((yield BACKEND_LINE)) or offers((yield from _ask()))
+    if route.endpoint.tls is STARTTLS and not isinstance(offered, Turned):
+        offered = yield from _start_tls(offered)
+    if isinstance(offered, Turned):
+        return offered
     chunks = exchange(route, offered)
     if isinstance(chunks, Turned):
         return chunks
     if introduction and b"ID" in offered:
         chunks[0] = introduction + chunks[0]
-    return (yield from _present(chunks, route))
+    if len(chunks) > 1:
+        return (yield from _step_by_step(chunks, route))
+    yield Send(BACKEND, chunks[0])
+    line: bytes = yield BACKEND_LINE
+    return welcomed(line) or (yield from _verdict(line, [], route))
 
 
-def _unwelcome(greeting: bytes) -> Turned:
-    """A greeting other than OK (RFC 9051, 7.1.4 and 7.1.5)."""
-    kind = greeting[:9].upper()
-    if kind[:5] == b"* BYE":
-        return down(said(greeting))
-    if kind == b"* PREAUTH":
-        return Turned(Refusal.MISCONFIGURED, "the store greets as already logged in: " + said(greeting))
-    return Turned(Refusal.MISCONFIGURED, "the store does not speak IMAP: " + said(greeting))
+@lru_cache(64)
+def greeted(greeting: bytes) -> frozenset[bytes] | Turned:
+    """What a store offers in its greeting, nothing if it is to be asked; or why it is of no use. Raises Misspoken.
+
+    Stores repeat themselves, octet by octet: one reading serves many log-ins, here and in `welcomed`.
+    """
+    if not is_tidy(without_ending(greeting)):
+        raise Misspoken(BACKEND, UNTIDY)
+    if greeting[:4].upper() != b"* OK":
+        return unwelcome(greeting)
+    return offers(ok_text(greeting[5:])[0])
 
 
-def _start_tls() -> Step[Turned | None]:
+def _start_tls(offered: frozenset[bytes]) -> Step[frozenset[bytes] | Turned]:
+    """Turn TLS on; what the store offers then: what it said in the clear is forgotten (RFC 9051, 6.2.1)."""
+    if b"STARTTLS" not in offered:
+        return Turned(Refusal.MISCONFIGURED, "the store does not offer STARTTLS")
     yield Send(BACKEND, b"P0 STARTTLS\r\n")
-    answer = yield from _answer(ASKED)
+    answer = yield from read_answer(ASKED)
     if answer.status != b"OK":
         return Turned(Refusal.MISCONFIGURED, "the store refuses STARTTLS: " + said(answer.line))
     refusal = yield from secure(BACKEND)
-    return None if refusal is None else Turned(refusal, "no TLS with the store")
+    if refusal is not None:
+        return Turned(refusal, "no TLS with the store")
+    return offers((yield from _ask()))
 
 
 def _ask() -> Step[bytes]:
     """The store's capabilities, asked for."""
     yield Send(BACKEND, b"P0 CAPABILITY\r\n")
-    return _volunteered((yield from _answer(ASKED)))
+    return volunteered((yield from read_answer(ASKED)))
 
 
 def exchange(route: Route, offered: frozenset[bytes]) -> list[bytes] | Turned:
     """What to say to log in; each chunk but the first waits for a continuation. The password is in the last."""
-    if not offered & {b"IMAP4REV1", b"IMAP4REV2"}:
+    if offered.isdisjoint(REVISIONS):
         return Turned(Refusal.MISCONFIGURED, "the store does not offer IMAP4rev1 or IMAP4rev2")
     if b"LOGINDISABLED" in offered:
         return Turned(Refusal.MISCONFIGURED, "the store wants TLS before log-in")
@@ -145,99 +117,53 @@ def _login(route: Route, offered: frozenset[bytes]) -> list[bytes]:
     return chunks
 
 
-def _present(chunks: list[bytes], route: Route) -> Step[Welcome | Turned]:
-    """Say them; the store's verdict."""
+def _step_by_step(chunks: list[bytes], route: Route) -> Step[Welcome | Turned]:
+    """Say them, each after a continuation; the store's verdict."""
     untagged: list[bytes] = []
-    for chunk in chunks:
+    for chunk in chunks[:-1]:
         yield Send(BACKEND, chunk)
-        status, line, heard = yield from _answer(LOGGING_IN)
+        status, line, heard = yield from read_answer(LOGGING_IN)
         untagged += heard
+        if status == b"OK":
+            return Turned(Refusal.MISCONFIGURED, "the store lets in without a password: " + said(line))
         if status != b"+":
-            break
-    judged = chunk is chunks[-1]
-    if status == b"OK" and judged:
-        return (yield from _welcome(line, untagged))
+            return refused(line, judged=False, master=route.authcid != route.login)
+    yield Send(BACKEND, chunks[-1])
+    return (yield from _verdict((yield BACKEND_LINE), untagged, route))
+
+
+@lru_cache(64)
+def welcomed(line: bytes) -> Welcome | None:
+    """The welcome in a line that says yes and what is offered now: the usual case. None for any other."""
+    if LOGGING_IN.get(line[:6].upper()) != b"OK" or line[-3:] == b"}\r\n" or not is_tidy(without_ending(line)):
+        return None
+    capability, words = ok_text(line[6:])
+    return _welcome(capability, words) if capability else None
+
+
+def _welcome(capability: bytes, words: bytes, untagged: bytes = b"") -> Welcome:
+    capability = cleaned(capability)
+    return Welcome(untagged, capability, b" OK [CAPABILITY %b] %b\r\n" % (capability, words))
+
+
+def _verdict(line: bytes, untagged: list[bytes], route: Route) -> Step[Welcome | Turned]:
+    """What comes of the store's answer, of which this line is the first; `untagged` came before."""
+    status, line, heard = yield from read_answer(LOGGING_IN, line)
     if status == b"OK":
-        return Turned(Refusal.MISCONFIGURED, "the store lets in without a password: " + said(line))
+        return (yield from _let_in(line, untagged + heard))
     if status == b"+":  # it wants more than there is: an error to be shown, then its no (RFC 9051, 6.2.2)
         yield Send(BACKEND, b"*\r\n")
-        status, line, heard = yield from _answer(LOGGING_IN)
+        status, line, heard = yield from read_answer(LOGGING_IN)
         return Turned(Refusal.BACKEND_REFUSED, "the store asks for more than there is: " + said(line))
-    return refused(line, judged=judged, master=route.authcid != route.login)
+    return refused(line, judged=True, master=route.authcid != route.login)
 
 
-def refused(line: bytes, *, judged: bool, master: bool) -> Turned:
-    """What a NO or BAD means. A BAD that answers a password is a rejection of it, too.
-
-    If the password was not sent yet, or is a master user's, the client's own was not what the store disliked.
-    """
-    text = line[6:].strip()
-    kept = code_name(text)
-    why = said(line)
-    if kept in KEPT:
-        return Turned(KEPT[kept], why, b"NO [%b] %b" % (kept, printable(text.partition(b"]")[2]) or b"Refused"))
-    if not judged or master:
-        return Turned(OURS.get(kept, Refusal.BACKEND_REFUSED), why)
-    return Turned(OURS.get(kept, Refusal.BAD_CREDENTIALS), why)
-
-
-def _welcome(line: bytes, untagged: list[bytes]) -> Step[Welcome]:
+def _let_in(line: bytes, untagged: list[bytes]) -> Step[Welcome]:
     """The store's yes, with its capabilities: in the tagged line, in an untagged one before, or asked for."""
     capability, words = ok_text(line[6:])
     if untagged:
-        capability = capability or _volunteered(Answer(b"OK", line, untagged))  # the tagged ones are the latest
+        capability = capability or volunteered(Answer(b"OK", line, untagged))  # the tagged ones are the latest
         untagged = [line for line in untagged if not line.upper().startswith(SWALLOWED)]
     if not capability:
         capability = yield from _ask()
-    return Welcome(b"".join(untagged), cleaned(capability), words)
-
-
-def _volunteered(answer: Answer) -> bytes:
-    """Capabilities anywhere in an answer, or nothing."""
-    found = ok_text(answer.line[6:])[0]
-    for line in answer.untagged:
-        plain = without_ending(line)[13:] if line[:13].upper() == b"* CAPABILITY " else b""
-        found = plain or ok_text(line[5:])[0] or found
-    return found
-
-
-def _answer(statuses: dict[bytes, bytes]) -> Step[Answer]:
-    """Read up to the tagged answer, or a continuation (some stores omit the space after `+`)."""
-    untagged: list[bytes] = []
-    while len(untagged) <= UNTAGGED:
-        line: bytes = yield BACKEND_LINE
-        if line[-3:] == b"}\r\n":
-            line = yield from _with_literals(line)
-        elif not is_tidy(without_ending(line)):
-            raise Misspoken(BACKEND, UNTIDY)
-        status = statuses.get(line[:6].upper())
-        if status is not None:
-            return Answer(status, line, untagged)
-        start = line[:2]
-        if start == b"* ":
-            untagged.append(line)
-        elif start[:1] == b"+":
-            return Answer(b"+", line, untagged)
-        elif start == b"I0":
-            untagged.append(b"")  # the answer to our introduction: nothing to pass on, but it counts
-        else:
-            break
-    raise Misspoken(BACKEND, "the store gives no answer that makes sense")
-
-
-def _with_literals(line: bytes) -> Step[bytes]:
-    """The whole of a response whose first line seems to end in a literal."""
-    response = line
-    while line[-3:] == b"}\r\n":
-        if not is_tidy(line[:-2]):
-            raise Misspoken(BACKEND, UNTIDY)
-        digits = line[line.rfind(b"{") + 1 : -3]
-        if not digits.isdigit():
-            break
-        if len(digits) > 5 or len(response) + int(digits) > 2 * LINE:
-            raise Misspoken(BACKEND, "too much from the store before log-in")
-        if int(digits):
-            response += yield from read_exactly(BACKEND, int(digits))
-        line = yield BACKEND_LINE
-        response += line
-    return response
+    return _welcome(capability, words, b"".join(untagged))

@@ -16,12 +16,8 @@ WORDS: Final = b"Logged in"  # for a store that has none
 HIDDEN: Final = frozenset((b"STARTTLS", b"LOGINDISABLED", b"UNAUTHENTICATE", b"MULTIPLEX", b"MAILBOX-REFERRALS"))
 
 
-@lru_cache(64)
 def ok_text(text: bytes) -> tuple[bytes, bytes]:
-    """The capabilities that the text of an OK volunteers, or nothing; and its words, without any code.
-
-    Stores repeat themselves, octet by octet: one parse serves many log-ins, here and below.
-    """
+    """The capabilities that the text of an OK volunteers, or nothing; and its words, without any code."""
     text = text.strip()
     if text[:1] != b"[":
         return b"", text or WORDS
@@ -45,7 +41,7 @@ def code_name(text: bytes) -> bytes:
 
 @lru_cache(64)
 def offers(capability: bytes) -> frozenset[bytes]:
-    """Capabilities to look things up in."""
+    """Capabilities to look things up in. Stores repeat themselves: one reading serves many log-ins, here and below."""
     return frozenset(capability.upper().split())
 
 

@@ -23,7 +23,7 @@ ID_VALUE: Final = 1024
 
 # What an atom may hold. `%` and `*` are forbidden only where they would be wildcards: people have them in passwords.
 _ATOM: Final = bytes(octet for octet in range(0x21, 0x7F) if octet not in b'(){"\\')
-_ATOMS: Final = b"[%b]+" % re.escape(_ATOM)
+_ATOMS: Final = b"[%b]++" % re.escape(_ATOM)
 _TAG: Final = re.compile(b"[%b]+" % re.escape(_ATOM.translate(None, b"+%*")))
 # Name and password where each is an atom, or could be one and is quoted.
 _USUAL_LOGIN: Final = re.compile(rb'("?)(%b)\1 ("?)(%b)\3' % (_ATOMS, _ATOMS))

@@ -87,10 +87,10 @@ def _admit(client: Client, command: Command, credentials: Credentials) -> Step[E
     outcome = yield from hand_over(client.door.limits, credentials, there)
     if isinstance(outcome, Turned):
         return (yield from _refused(client, command.tag, outcome))
-    untagged, capability, words = outcome
+    untagged = outcome.untagged
     if client.asked:
-        untagged += b"* CAPABILITY %b\r\n" % capability
-    yield Send(CLIENT, b"%b%b OK [CAPABILITY %b] %b\r\n" % (untagged, command.tag, capability, words))
+        untagged += b"* CAPABILITY %b\r\n" % outcome.capability
+    yield Send(CLIENT, untagged + command.tag + outcome.told)
     return RELAY
 
 

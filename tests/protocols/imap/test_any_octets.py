@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import astuple
 
 from appliance.protocols.conversation import (
     BACKEND,
@@ -24,6 +25,7 @@ from appliance.protocols.conversation import (
     Side,
 )
 from appliance.protocols.imap.frontend import imap
+from appliance.protocols.imap.grammar import Command
 from appliance.terms import Endpoint, Route, Secret
 
 ROUTE = Route(Endpoint("beta", "192.0.2.1", 143), "maria", "maria", "maria", Secret(b"pw"), "map people")
@@ -202,6 +204,8 @@ def held(part: object) -> int:
 def size(value: object) -> int:
     if isinstance(value, bytes | bytearray | str):
         return len(value)
+    if isinstance(value, Command):
+        return sum(size(part) for part in astuple(value))
     return sum(size(item) for item in value) if isinstance(value, list | tuple) else 0
 
 
