@@ -48,7 +48,7 @@ def log_in(route: Route, introduction: bytes = b"") -> Step[Welcome | Turned]:
         return (yield from _step_by_step(chunks, route))
     yield Send(BACKEND, chunks[0])
     line: bytes = yield BACKEND_LINE
-    return welcomed(line) or (yield from _verdict(line, [], route))
+    return welcomed(line) or (yield from verdict(line, [], route))
 
 
 @lru_cache(64)
@@ -129,7 +129,7 @@ def _step_by_step(chunks: list[bytes], route: Route) -> Step[Welcome | Turned]:
         if status != b"+":
             return refused(line, judged=False, master=route.authcid != route.login)
     yield Send(BACKEND, chunks[-1])
-    return (yield from _verdict((yield BACKEND_LINE), untagged, route))
+    return (yield from verdict((yield BACKEND_LINE), untagged, route))
 
 
 @lru_cache(64)
@@ -146,7 +146,7 @@ def _welcome(capability: bytes, words: bytes, untagged: bytes = b"") -> Welcome:
     return Welcome(untagged, capability, b" OK [CAPABILITY %b] %b\r\n" % (capability, words))
 
 
-def _verdict(line: bytes, untagged: list[bytes], route: Route) -> Step[Welcome | Turned]:
+def verdict(line: bytes, untagged: list[bytes], route: Route) -> Step[Welcome | Turned]:
     """What comes of the store's answer, of which this line is the first; `untagged` came before."""
     status, line, heard = yield from read_answer(LOGGING_IN, line)
     if status == b"OK":

@@ -181,8 +181,11 @@ class Arguments:
 def login_arguments(segments: list[bytes]) -> tuple[bytes, bytes]:
     """Name and password of LOGIN (RFC 9051, 6.2.3)."""
     usual = _USUAL_LOGIN.fullmatch(segments[0]) if len(segments) == 1 else None
-    if usual is not None:
-        return usual[2], usual[4]
+    return (usual[2], usual[4]) if usual is not None else any_login_arguments(segments)
+
+
+def any_login_arguments(segments: list[bytes]) -> tuple[bytes, bytes]:
+    """The same, of whatever form."""
     arguments = Arguments(segments)
     name = arguments.astring()
     arguments.expect(b" ")
