@@ -8,7 +8,6 @@ from appliance.cli.base import ask, show, show_table
 from appliance.cli.settings import show_settings, values_of
 from appliance.control.api.services import ServiceList, ServiceSet, ServiceShow
 
-
 @click.group("service")
 def service_command() -> None:
     """The services: imap, pop3, sieve, smtp, submission, webmail, console; and site, auth, metrics, limits."""
@@ -16,13 +15,14 @@ def service_command() -> None:
 
 @service_command.command("list")
 def service_list() -> None:
-    """All services, with the addresses they listen on here.
+    """All services: where they are to listen on this node, and whether they do.
 
     \b
     Example:
       postern service list
     """
-    show_table(ask(ServiceList()).value, ("name", "enabled", "listen", "listen_tls", "map", "failover"))
+    columns = ("name", "enabled", "listen", "listen_tls", "map", "failover", "state", "reason")
+    show_table(ask(ServiceList()).value, columns)
 
 
 @service_command.command("show")

@@ -13,11 +13,14 @@ from appliance.control.api import Refused
 from appliance.control.api.config import KEPT
 from appliance.control.editing import Body, Key
 from appliance.control.node import Node
+from appliance.terms import Service
 from db import catalogue, maps
 from db.catalogue import Problem
 from db.objects import Objects
 
 WORDS: Final = {"backend": "back-end"}
+SERVED: Final = frozenset({Service.IMAP})  # by this release
+NOT_SERVED: Final = "not served by this release: nothing listens"
 
 
 def shown(kind: str, body: Body) -> Body:
@@ -72,6 +75,15 @@ def existing(objects: Objects, kind: str, name: str) -> Body:
         there = ", ".join(objects.names(kind)) or "none"
         raise Refused(f"there is no {WORDS.get(kind, kind)} {name!r} (there is: {there})")
     return body
+
+
+def service_state(node: Node, objects: Objects, name: str) -> dict[str, str]:
+    """state: on | off | stopped | unavailable; reason: why it is not on although it is meant to be."""
+    if not objects.get(name)["enabled"]:
+        return {"state": "off", "reason": ""}
+    if name not in SERVED:
+        return {"state": "unavailable", "reason": NOT_SERVED}
+    return {"state": "on" if node.hub and node.hub.workers() else "stopped", "reason": ""}
 
 
 def users_of_backend(node: Node, name: str) -> list[str]:

@@ -155,3 +155,13 @@ def test_check_probes_step_by_step(postern: Postern, store: int) -> None:
     assert "down imap: failed" in ran.stdout
     assert ran.stderr == "postern: not right: down imap (connect: Connection refused)\n"
     assert [row["ok"] for row in postern.json("backend", "check", status=1)] == [False, True]
+
+
+def test_a_service_that_this_release_cannot_serve_says_so(postern: Postern) -> None:
+    rows = {row["name"]: row for row in postern.json("service", "list")}
+    assert rows["imap"]["state"] == "stopped"
+    assert rows["smtp"]["state"] == "unavailable" and "not served by this release" in rows["smtp"]["reason"]
+    assert "not served by this release" in postern.text("status")
+    said = postern("service", "enable", "smtp")
+    assert said.returncode == 0 and "smtp" in said.stdout and "not served by this release" in said.stderr
+    assert postern("service", "disable", "smtp").stderr == ""

@@ -8,7 +8,10 @@ from appliance.control.api import Request
 
 
 class ServiceList(Request, frozen=True, tag="service list"):
-    """Value: [{name, enabled, listen, listen_tls, map, failover}], as they are on this node."""
+    """Value: [{name, enabled, listen, listen_tls, map, failover, state, reason}], as they are on this node.
+
+    state: on | off | stopped | unavailable (not in this release, says `reason`).
+    """
 
 
 class ServiceShow(Request, frozen=True, tag="service show"):

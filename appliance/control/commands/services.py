@@ -18,7 +18,7 @@ SINGLE: Final = [kind.name for kind in catalogue.KINDS.values() if kind.single]
 def listed(node: Node, by: By, request: ServiceList, file: BinaryIO | None) -> Done:
     """The services with what tells them apart."""
     objects = node.objects()
-    return Done([_row(objects, node.name, service) for service in Service])
+    return Done([{**_row(objects, node.name, of), **configured.service_state(node, objects, of)} for of in Service])
 
 
 def show(node: Node, by: By, request: ServiceShow, file: BinaryIO | None) -> Done:
@@ -34,7 +34,9 @@ def change(node: Node, by: By, request: ServiceSet, file: BinaryIO | None) -> Do
     _known(request.name)
     body = configured.with_values(node.objects(), request.name, "", request.values)
     what = f"service set {request.name} {' '.join(request.values)}"
-    return editing.change_objects(node, by, what, {(request.name, ""): body})
+    done = editing.change_objects(node, by, what, {(request.name, ""): body})
+    now = configured.service_state(node, node.objects(), request.name) if request.name in set(Service) else {}
+    return Done(done.value, "; ".join(filter(None, (done.note, now.get("reason")))))
 
 
 def _row(objects: Objects, node: str, service: Service) -> dict[str, Any]:
