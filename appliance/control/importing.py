@@ -12,7 +12,7 @@ import os
 import shutil
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
@@ -72,7 +72,7 @@ def run(node: Node, by: By, request: MapImport, file: BinaryIO | None) -> Iterat
     try:
         sweep(node)
         with _folder(node.home.staging) as folder:
-            yield from _run(node, by, request, file, folder)
+            done = yield from _run(node, by, request, file, folder)
     except Unreadable as error:
         raise Refused(f"{request.file}: {error}") from error
     except sqlite3.Error as error:  # a full disk, above all
@@ -81,6 +81,7 @@ def run(node: Node, by: By, request: MapImport, file: BinaryIO | None) -> Iterat
         raise Refused(f"nothing was imported: {error.strerror or error}") from error
     finally:
         _one_at_a_time.release()
+    yield done  # whoever has the answer may begin the next import at once
 
 
 def sweep(node: Node) -> None:
@@ -95,7 +96,9 @@ def sweep(node: Node) -> None:
                 node.submit([node.entry(SWEEPER, what, kind="imp", step="abort", map=begun.map, load=begun.load)])
 
 
-def _run(node: Node, by: By, request: MapImport, file: BinaryIO, folder: Path) -> Iterator[Reply]:
+def _run(
+    node: Node, by: By, request: MapImport, file: BinaryIO, folder: Path
+) -> Generator[Progress, None, Done]:
     state = _state(node, request)
     source, report = _open(request, file, folder)
     with closing(Staging(folder / "rows.db", node.home.config_db)) as staging:
@@ -103,17 +106,15 @@ def _run(node: Node, by: By, request: MapImport, file: BinaryIO, folder: Path) -
         _compare(staging, state.load, request.mode, report)
         _refuse_errors(request, report)
         if request.dry_run:
-            yield Done(msgspec.to_builtins(report))
-            return
+            return Done(msgspec.to_builtins(report))
         if not (report.new or report.moved or report.gone):
-            yield Done(msgspec.to_builtins(report), "every entry is so already: nothing was changed")
-            return
+            return Done(msgspec.to_builtins(report), "every entry is so already: nothing was changed")
         yield from _write(node, by, request, report, state, staging)
     report.applied = True
     notes = [node.publish()]
     if request.end_sessions:
         notes.append(mapsessions.end_moved(node, request.map, state.load))
-    yield Done(msgspec.to_builtins(report), "; ".join(filter(None, notes)))
+    return Done(msgspec.to_builtins(report), "; ".join(filter(None, notes)))
 
 
 # --- before reading ------------------------------------------------------------------------------------------------

@@ -229,9 +229,9 @@ def _shape(kind: Kind, value: Any) -> tuple[str, Iterable[tuple[str | int, Body]
     """How a kind is written, and its tables by key or number; None if this value is something else."""
     if kind.single:
         return f"[{kind.name}]", [("", value)] if isinstance(value, dict) else None
-    if kind.named_by:
+    if kind.named_by:  # a table without a key says nothing: somebody's reminder that there could be one
         right = isinstance(value, list) and all(isinstance(table, dict) for table in value)
-        return f"[[{kind.name}]]", list(enumerate(value)) if right else None
+        return f"[[{kind.name}]]", [(at, table) for at, table in enumerate(value) if table] if right else None
     right = isinstance(value, dict) and all(isinstance(table, dict) for table in value.values())
     return f"[{kind.name}.NAME]", list(value.items()) if right else None
 
