@@ -75,6 +75,8 @@ class Listeners(Message, frozen=True):
 
 
 MAX_DESCRIPTORS: Final = 200
+MAX_IDS: Final = 100  # of one Kick
+MAX_WORD: Final = 400  # octets of an id, or of a filter of Kick and ListSessions: no session has longer ones
 
 
 class ListenersPossible(Message, frozen=True):

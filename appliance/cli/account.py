@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import click
 
-from appliance.cli.base import Failure, ask, invocation, plain, read_password, show, show_table
+from appliance.cli.base import COUNT, Failure, ask, invocation, plain, read_password, show, show_table
 from appliance.control.api.accounts import (
     AccountAdd,
     AccountDisable,
@@ -32,7 +32,7 @@ def account_command() -> None:
 @account_command.command("list")
 @click.argument("prefix", default="")
 @click.option("--after", default="", metavar="ADDRESS", help="Those behind this address.")
-@click.option("--limit", default=1000, show_default=True, help="At most so many.")
+@click.option("--limit", default=1000, type=COUNT, show_default=True, help="At most so many.")
 def account_list(prefix: str, after: str, limit: int) -> None:
     """Accounts by address, those that begin with PREFIX.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from appliance.cli.base import ask, plain, show, show_table
+from appliance.cli.base import COUNT, ask, plain, show, show_table
 from appliance.control.api.audit import AuditList, AuditRevert, AuditShow
 
 
@@ -17,8 +17,8 @@ def audit_command() -> None:
 
 
 @audit_command.command("list")
-@click.option("--before", default=0, metavar="ID", help="Those older than this one.")
-@click.option("--limit", default=50, show_default=True, help="At most so many.")
+@click.option("--before", default=0, type=COUNT, metavar="ID", help="Those older than this one.")
+@click.option("--limit", default=50, type=COUNT, show_default=True, help="At most so many.")
 def audit_list(before: int, limit: int) -> None:
     """Changes, newest first.
 

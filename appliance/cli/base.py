@@ -19,6 +19,8 @@ import msgspec
 from appliance.control.api import Done, Progress, Refused, Request
 from appliance.home import Home
 
+COUNT = click.IntRange(0, 2**63 - 1)  # what a request can carry, and a database compare with
+
 
 class Invocation(msgspec.Struct, frozen=True):
     """What `--home` and `--json` said, wherever they stood on the line."""

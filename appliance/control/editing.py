@@ -112,8 +112,8 @@ def _settled(
 ) -> Iterator[tuple[str, Any]]:
     for key, value in body.items():
         setting = catalogue.KINDS[kind].stored(key) if kind in catalogue.KINDS else None
-        if setting is None or not setting.file:
-            yield key, value
+        if setting is None or not setting.file or not isinstance(value, str):
+            yield key, value  # what is of another type is told by the check of the whole
         elif value == KEPT and not stored.get(key):
             problems.append(Problem(kind, name, setting.name, f"nothing is kept for {setting.name}: name the file"))
         elif value == KEPT or _is_same(vault, stored.get(key), value):

@@ -22,7 +22,7 @@ from appliance.control.history import History
 from appliance.control.tally import Failures, Tally
 from appliance.control.workers import Question, States, Worker, allowed_users
 from appliance.home import Home
-from appliance.messages import BackendState, Message, SessionRow
+from appliance.messages import MAX_IDS, BackendState, Message, SessionRow
 
 T = TypeVar("T")
 
@@ -85,7 +85,10 @@ class Hub:
     def sessions(
         self, user: str = "", service: str = "", backend: str = "", client: str = ""
     ) -> tuple[list[SessionRow], list[str]]:
-        """Live sessions that match, and the names of the workers that did not answer within 1 s."""
+        """Live sessions that match, and the names of the workers that did not answer within 1 s.
+
+        No filter may be longer than MAX_WORD.
+        """
         number = next(self._numbers)
         rows, missing = self._in_loop(self._ask(messages.ListSessions(number, user, service, backend, client)))
         return sorted(rows, key=lambda row: row.since), missing
@@ -93,10 +96,17 @@ class Hub:
     def kick(
         self, ids: Sequence[str] = (), user: str = "", service: str = "", backend: str = "", client: str = ""
     ) -> tuple[int, list[str]]:
-        """End sessions. Returns how many, and the names of the workers that did not answer within 1 s."""
-        number = next(self._numbers)
-        counts, missing = self._in_loop(self._ask(messages.Kick(number, list(ids), user, service, backend, client)))
-        return sum(counts), missing
+        """End sessions. Returns how many, and the names of the workers that did not answer within 1 s.
+
+        No id or filter may be longer than MAX_WORD.
+        """
+        count, missing = 0, set[str]()
+        for at in range(0, len(ids) or 1, MAX_IDS):
+            lot = list(ids[at : at + MAX_IDS])
+            kick = messages.Kick(next(self._numbers), lot, user, service, backend, client)
+            counts, silent = self._in_loop(self._ask(kick))
+            count, missing = count + sum(counts), missing | set(silent)
+        return count, sorted(missing)
 
     def workers(self) -> list[str]:
         """The names of the connected workers."""

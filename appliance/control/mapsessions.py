@@ -7,13 +7,10 @@ stays. Must never ask the map once per entry: there are far fewer sessions than 
 from __future__ import annotations
 
 import sqlite3
-from typing import Final
 
 from appliance.control.mapentries import EntryRules, keys
 from appliance.control.node import Node
 from db import maps
-
-BATCH: Final = 500  # session ids in one packet to the workers
 
 
 def end_moved(node: Node, map_name: str, before: int) -> str:
@@ -43,9 +40,9 @@ def _end(node: Node, map_name: str, before: int, overlaid: dict[str, str | None]
         if old == row.backend and _first(reader, after, names, {}) != old:
             ids.append(row.id)
     ended = 0
-    for at in range(0, len(ids), BATCH):
-        count, missing = node.hub.kick(ids[at : at + BATCH])
-        ended, silent = ended + count, [*silent, *missing]
+    if ids:
+        ended, missing = node.hub.kick(ids)
+        silent = [*silent, *missing]
     text = f"ended {ended} session{'' if ended == 1 else 's'}"
     return f"{text}; no answer from {', '.join(sorted(set(silent)))}" if silent else text
 

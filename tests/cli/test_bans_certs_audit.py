@@ -31,6 +31,8 @@ def test_bans_of_addresses_networks_and_accounts(postern: Postern) -> None:
     assert "whole internet" in postern.text("ban", "add", "0.0.0.0/0", status=1)
     assert "no network" in postern.text("ban", "add", "1.2.3.4/99", status=1)
     assert "not a time" in postern.text("ban", "add", "192.0.2.7", "--for", "soon", status=2)
+    assert "10 years at most" in postern.text("ban", "add", "192.0.2.7", "--for", "999999999w", status=1)
+    assert len(postern.json("ban", "list")) == 3
 
 
 def test_times() -> None:
@@ -111,6 +113,8 @@ def test_audit_says_who_and_what_and_takes_back(postern: Postern) -> None:
     assert "no change '999'" in postern.text("audit", "show", "999", status=1)
     assert len(postern.json("audit", "list", "--limit", "2")) == 2
     assert [row["id"] for row in postern.json("audit", "list", "--before", "2", "--limit", "1")] == ["1"]
+    for words in (("--limit", "-1"), ("--before", "9" * 30)):
+        assert postern("audit", "list", *words).returncode == 2
 
 
 @pytest.mark.parametrize("noun", ["ban", "cert", "audit"])

@@ -6,7 +6,7 @@ from appliance.control.api import Request
 
 
 class Status(Request, frozen=True, tag="status"):
-    """Value: {node, version, state, services: [{name, state, sessions}], backends: [{name, state, reason, sessions}],
+    """Value: {node, version, state, services, backends: [{name, state, reason, sessions}] each,
     queue: {messages}, cluster: {state, nodes}, revision, workers: [name]}.
 
     state of the node: running | stopped; of a service: on | off | stopped | unavailable (not in this release);

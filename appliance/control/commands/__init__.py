@@ -37,6 +37,11 @@ class Command(NamedTuple):
     role: str = OPERATOR
 
 
+def bounded(limit: int, most: int) -> int:
+    """How many rows of a page to read: SQLite takes a negative limit for none at all."""
+    return max(0, min(limit, most))
+
+
 @cache
 def _of_module(name: str) -> dict[type[Request], Command]:
     table: dict[type[Request], Command] = import_module(f"{__name__}.{name}").HANDLERS
@@ -105,6 +110,7 @@ __all__ = [
     "Reply",
     "all_handlers",
     "answer",
+    "bounded",
     "command_of",
     "request_decoder",
 ]

@@ -19,7 +19,7 @@ from appliance.control.api.accounts import (
     AccountPassword,
     AccountRemove,
 )
-from appliance.control.commands import OPERATOR, VIEWER, By, Command, Node
+from appliance.control.commands import OPERATOR, VIEWER, By, Command, Node, bounded
 from appliance.routing import passwords
 from db import accounts
 from db.accounts import Account
@@ -27,7 +27,8 @@ from db.accounts import Account
 
 def listed(node: Node, by: By, request: AccountList, file: BinaryIO | None) -> Done:
     """A page of them."""
-    found = accounts.page(node.reader(), prefix=request.prefix, after=request.after, limit=min(request.limit, 10_000))
+    limit = bounded(request.limit, 10_000)
+    found = accounts.page(node.reader(), prefix=request.prefix, after=request.after, limit=limit)
     return Done([{"address": one.address, "state": one.state, "scheme": scheme(one.password)} for one in found])
 
 

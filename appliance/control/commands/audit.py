@@ -8,16 +8,17 @@ from typing import Any, BinaryIO, Final
 from appliance.cluster.revert import revert
 from appliance.control.api import Done, Refused, Request
 from appliance.control.api.audit import AuditList, AuditRevert, AuditShow
-from appliance.control.commands import OPERATOR, VIEWER, By, Command, Node
+from appliance.control.commands import OPERATOR, VIEWER, By, Command, Node, bounded
 from db import audit
 from db.audit import Image, Record
 
 STARS: Final = "***"
+NEWEST: Final = 2**63 - 1  # what SQLite can compare a revision with
 
 
 def listed(node: Node, by: By, request: AuditList, file: BinaryIO | None) -> Done:
     """A page of them, newest first."""
-    records = audit.page(node.reader(), before=request.before, limit=min(request.limit, 1000))
+    records = audit.page(node.reader(), before=bounded(request.before, NEWEST), limit=bounded(request.limit, 1000))
     return Done([_row(record) for record in records])
 
 

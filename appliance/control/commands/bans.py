@@ -15,6 +15,8 @@ from appliance.control.commands import OPERATOR, VIEWER, By, Command, Node
 from db import bans
 from db.objects import Objects
 
+LONGEST: Final = 10 * 365 * 86400.0  # seconds: what is to last longer is for good
+
 
 def listed(node: Node, by: By, request: BanList, file: BinaryIO | None) -> Done:
     """Those that hold now."""
@@ -27,8 +29,8 @@ def listed(node: Node, by: By, request: BanList, file: BinaryIO | None) -> Done:
 def add(node: Node, by: By, request: BanAdd, file: BinaryIO | None) -> Done:
     """One more, or another end and reason for one there is."""
     scope, subject = subject_of(node.objects(), request.subject)
-    if request.seconds < 0:
-        raise Refused("a ban lasts a number of seconds, or 0 for good")
+    if not 0 <= request.seconds <= LONGEST:
+        raise Refused("a ban lasts 10 years at most, or until it is lifted")
     until = time.time() + request.seconds if request.seconds else 0.0
     known = bans.get(node.reader(), scope, subject)
     row = {"scope": scope, "subject": subject, "until": until, "reason": request.reason[:200]}

@@ -10,11 +10,12 @@ from typing import Any, BinaryIO, Final
 
 import msgspec
 
+from appliance.control import configured
 from appliance.control.api import Done, Event, Progress, Refused, Reply, Request
 from appliance.control.api.live import LogTail, Route, SessionKick, SessionList, Status
-from appliance.control.commands import OPERATOR, VIEWER, By, Command, Node
+from appliance.control.commands import OPERATOR, VIEWER, By, Command, Node, bounded
 from appliance.control.history import Wanted, recent
-from appliance.messages import BackendState, Outcome, SessionRow
+from appliance.messages import MAX_WORD, BackendState, Outcome, SessionRow
 from appliance.routing.explain import explain
 from appliance.routing.health import Health
 from appliance.routing.services import SESSIONS
@@ -22,9 +23,9 @@ from appliance.routing.snapshot import SnapshotError, load_snapshot
 from appliance.terms import Refusal, Service
 from db import meta
 from db.connect import writer
+from db.history import KEPT
 from db.objects import Objects
 
-SERVED: Final = frozenset({Service.IMAP})  # by this release
 OUTCOMES: Final = ("ok", "refused", *Refusal)
 HEARTBEAT: Final = 1.0  # seconds between two signs of life in a stream: a client that is gone is noticed by them
 
@@ -39,7 +40,7 @@ def status(node: Node, by: By, request: Status, file: BinaryIO | None) -> Done:
         "version": version("postern"),
         "state": "running" if hub else "stopped",
         "services": [
-            {"name": str(name), "state": _service(node, objects, name), "sessions": by_service.get(name, 0)}
+            {"name": str(name), **configured.service_state(node, objects, name), "sessions": by_service.get(name, 0)}
             for name in Service
         ],
         "backends": [
@@ -52,14 +53,6 @@ def status(node: Node, by: By, request: Status, file: BinaryIO | None) -> Done:
         "workers": hub.workers() if hub else [],
     }
     return Done(value, _behind(hub.laggards() if hub else []))
-
-
-def _service(node: Node, objects: Objects, name: Service) -> str:
-    if not objects.get(name)["enabled"]:
-        return "off"
-    if name not in SERVED:
-        return "unavailable"
-    return "on" if node.hub and node.hub.workers() else "stopped"
 
 
 def _backend(node: Node, objects: Objects, name: str) -> dict[str, str]:
@@ -81,6 +74,7 @@ def sessions(node: Node, by: By, request: SessionList, file: BinaryIO | None) ->
     """All workers' sessions."""
     if node.hub is None:
         return Done([], "the node does not run: it has no sessions")
+    _refuse_longer_than_any(request)
     rows, missing = node.hub.sessions(request.user, request.service, request.backend, request.client)
     return Done([_row(row) for row in rows], _missing(missing))
 
@@ -105,23 +99,32 @@ def kick(node: Node, by: By, request: SessionKick, file: BinaryIO | None) -> Don
         raise Refused("say which sessions: ids, or at least one filter", 2)
     if node.hub is None:
         raise Refused("the node does not run: it has no sessions")
+    _refuse_longer_than_any(request)
     count, missing = node.hub.kick(request.ids, request.user, request.service, request.backend, request.client)
     if not count:
         raise Refused("; ".join(filter(None, ("no session matches", _missing(missing)))), 1, {"kicked": 0})
     return Done({"kicked": count}, _missing(missing))
 
 
+def _refuse_longer_than_any(request: SessionList | SessionKick) -> None:
+    """Workers are asked in one packet: what no session can be called is not asked at all."""
+    ids = request.ids if isinstance(request, SessionKick) else ()
+    words = (*ids, request.user, request.service, request.backend, request.client)
+    if any(len(word.encode()) > MAX_WORD for word in words):
+        raise Refused(f"no session has an id, user or address of more than {MAX_WORD} octets")
+
+
 def tail(node: Node, by: By, request: LogTail, file: BinaryIO | None) -> Iterator[Reply]:
     """The past, then the present, with nothing lost or shown twice between the two."""
     if request.outcome and request.outcome not in OUTCOMES:
         raise Refused(f"there is no outcome {request.outcome!r} (there is: {', '.join(OUTCOMES)})", 2)
-    wanted = Wanted(request.user, request.service, request.outcome)
+    wanted, last = Wanted(request.user, request.service, request.outcome), bounded(request.last, KEPT)
     if node.hub is None:
-        yield from map(_event, _past(node, wanted, request.last))
+        yield from map(_event, _past(node, wanted, last))
         yield Done(None, "the node does not run: nothing more will come" if request.follow else "")
         return
     with node.hub.history.follow() as follower:
-        past = node.hub.history.recent(wanted, request.last) if request.last > 0 else []
+        past = node.hub.history.recent(wanted, last)
         yield from map(_event, past)
         seen = {(one.at, one.session) for one in past}
         while request.follow:
@@ -133,7 +136,7 @@ def tail(node: Node, by: By, request: LogTail, file: BinaryIO | None) -> Iterato
 
 def _past(node: Node, wanted: Wanted, last: int) -> Sequence[Outcome]:
     with contextlib.closing(writer(node.home.node_db)) as connection:
-        return recent(connection, wanted, last) if last > 0 else []
+        return recent(connection, wanted, last)
 
 
 def _event(one: Outcome) -> Event:
