@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import threading
 import time
 from collections.abc import Callable
+from typing import BinaryIO
 
 import pytest
 
 from appliance import messages, packets
 from appliance.control.api import Done, Refused
-from appliance.control.api.accounts import AccountAdd, AccountDisable, AccountList
+from appliance.control.api.accounts import AccountAdd, AccountDisable, AccountImport, AccountList
 from appliance.control.api.live import SessionKick, SessionList, Status
 from appliance.messages import SessionRow
+from appliance.routing.passwords import NOBODY
 from tests.control.running import FakeWorker, Running, raw
 from tests.services.ports import eventually
 
 MakeWorker = Callable[[int], FakeWorker]
+SSHA = "{SSHA}" + base64.b64encode(hashlib.sha1(b"pwsalt", usedforsecurity=False).digest() + b"salt").decode()
 
 
 class Asking(threading.Thread):
     """A request under way, while the test plays the workers."""
 
-    def __init__(self, controller: Running, request: object) -> None:
+    def __init__(self, controller: Running, request: object, file: BinaryIO | None = None) -> None:
         super().__init__(daemon=True)
-        self._controller, self._request = controller, request
+        self._controller, self._request, self._file = controller, request, file
         self.began = time.monotonic()
         self.done: Done | None = None
         self.refused: Refused | None = None
@@ -34,7 +39,7 @@ class Asking(threading.Thread):
     def run(self) -> None:
         """Ask."""
         try:
-            self.done = self._controller.ask(self._request)
+            self.done = self._controller.ask(self._request, file=self._file)
         except Refused as refused:
             self.refused = refused
         self.took = time.monotonic() - self.began
@@ -157,6 +162,19 @@ def test_kick_counts_over_all_workers(controller: Running, worker: MakeWorker) -
     assert asking.answer().value == {"kicked": 3}
 
 
+def test_many_ids_are_asked_for_in_packets_that_workers_can_read(controller: Running, worker: MakeWorker) -> None:
+    one = worker(0)
+    asking = Asking(controller, SessionKick(tuple(f"{number:0400}" for number in range(messages.MAX_IDS + 1))))
+    for expected in (messages.MAX_IDS, 1):
+        kick = one.hear(messages.Kick)
+        assert len(kick.ids) == expected
+        one.send(messages.Kicked(kick.request, 1))
+    assert asking.answer().value == {"kicked": 2}
+    for request in (SessionKick(("x" * 401,)), SessionList(user="x" * 401)):
+        with pytest.raises(Refused, match="more than 400 octets"):
+            controller.ask(request)
+
+
 def test_kick_without_a_match_is_refused(controller: Running, worker: MakeWorker) -> None:
     one = worker(0)
     asking = Asking(controller, SessionKick(("nobody",)))
@@ -173,16 +191,22 @@ def test_kick_of_everything_by_mistake_is_wrong_usage(controller: Running) -> No
 
 def test_an_old_hash_is_replaced_unless_the_password_was_changed(controller: Running, worker: MakeWorker) -> None:
     one = worker(0)
-    for address in ("maria@example.test", "otto@example.test"):
-        asking = Asking(controller, AccountAdd(address, "{SSHA}Ytc8pzQvrVFpx9nWU2v7BtRGFNRzYWx0"))
+    file = controller.home.path / "accounts.csv"
+    old = "".join(f"{name}@example.test,{SSHA}\n" for name in ("maria", "otto", "bad"))
+    file.write_text(f"{old}new@example.test,{NOBODY}\n")
+    with file.open("rb") as source:
+        asking = Asking(controller, AccountImport(), source)
         one.send(messages.Applied(one.hear(messages.Generation).revision))
         asking.answer()
     accounts = _hashes(controller)
-    one.send(messages.RehashWanted("maria@example.test", accounts["maria@example.test"], "$argon2id$new"))
-    one.send(messages.RehashWanted("otto@example.test", "of another time", "$argon2id$new"))
+    new = NOBODY[:-1] + "5"
+    one.send(messages.RehashWanted("otto@example.test", "of another time", new))
+    one.send(messages.RehashWanted("new@example.test", NOBODY, new))  # a worker that was broken into
+    one.send(messages.RehashWanted("bad@example.test", SSHA, "{PLAIN}known"))
+    one.send(messages.RehashWanted("maria@example.test", SSHA, new))
     one.send(messages.Applied(one.hear(messages.Generation).revision))
     changed = eventually(lambda: (now := _hashes(controller)) != accounts and now, "the hash is replaced")
-    assert changed == {**accounts, "maria@example.test": "$argon2id$new"}
+    assert changed == {**accounts, "maria@example.test": new}
 
 
 def _hashes(controller: Running) -> dict[str, str]:
