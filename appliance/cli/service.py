@@ -8,6 +8,7 @@ from appliance.cli.base import ask, show, show_table
 from appliance.cli.settings import show_settings, values_of
 from appliance.control.api.services import ServiceList, ServiceSet, ServiceShow
 
+
 @click.group("service")
 def service_command() -> None:
     """The services: imap, pop3, sieve, smtp, submission, webmail, console; and site, auth, metrics, limits."""
