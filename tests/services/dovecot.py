@@ -127,7 +127,11 @@ class Dovecot:
         self.master = subprocess.Popen(
             ["dovecot", "-F", "-c", str(self.folder / "dovecot.conf")], stdin=subprocess.DEVNULL,
             start_new_session=True, env={**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin"})
-        eventually(self.up, f"{self.name} answers")
+        try:
+            eventually(self.up, f"{self.name} answers")
+        except AssertionError:
+            self.stop()
+            raise
 
     def up(self) -> bool:
         """Whether it accepts connections. Raises AssertionError if it has ended."""
