@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import msgspec
 import pytest
 
@@ -9,7 +11,9 @@ from appliance.protocols.imap import replies
 from appliance.routing import passwords
 from appliance.routing.explain import TEMPORARY, Explanation, explain
 from appliance.routing.health import Health
+from appliance.routing.snapshot import SEALED
 from appliance.routing.told import told
+from appliance.routing.usermap import SqliteMap
 from appliance.terms import Refusal, Route, Service
 from tests.routing.configuration import MARIA, OTTO, PEER, Configuration, Worker
 
@@ -78,18 +82,75 @@ def test_it_never_differs_from_admission(configuration: Configuration, method: s
     _alpha_down(worker)
     for name in names:
         for ip in (PEER.ip, "198.51.100.1"):
-            verdict = worker.admit(name, peer=msgspec.structs.replace(PEER, ip=ip))
-            found = ask(worker, configuration, name, ip)
-            if isinstance(verdict, Route):
-                assert (found.verdict, found.refusal) == ("route", "")
-                assert (found.backend, found.host, found.port) == (
-                    verdict.endpoint.backend, verdict.endpoint.host, verdict.endpoint.port,
-                )  # fmt: skip
-                assert (found.address, found.login) == (verdict.address, verdict.login)
-            else:
-                assert found.refusal == verdict
-                assert found.verdict == ("temporary" if verdict in TEMPORARY else "refuse")
-            assert found.steps
+            _agree(worker, configuration, name, ip)
+
+
+def _agree(worker: Worker, configuration: Configuration, name: str, ip: str = PEER.ip) -> Route | Refusal:
+    """Both say the same of a log-in; what they say."""
+    found = ask(worker, configuration, name, ip)
+    verdict = worker.admit(name, peer=msgspec.structs.replace(PEER, ip=ip))
+    if isinstance(verdict, Route):
+        assert (found.verdict, found.refusal) == ("route", "")
+        endpoint = verdict.endpoint
+        assert (found.backend, found.host, found.port) == (endpoint.backend, endpoint.host, endpoint.port)
+        assert (found.address, found.login) == (verdict.address, verdict.login)
+        assert found.steps[-1].source == verdict.source
+    else:
+        assert found.refusal == verdict
+        assert found.verdict == ("temporary" if verdict in TEMPORARY else "refuse")
+    assert found.steps
+    return verdict
+
+
+STORES = {
+    "alpha": {"imap": "192.0.2.1:143"},
+    "beta": {"imap": "192.0.2.2:143", "login_name": "{local}"},
+    "loop": {"imap": "127.0.0.1:2143"},
+    "master": {"imap": "192.0.2.3:143", "login": "master", "master_user": "m"},
+    "pop": {"pop3": "192.0.2.4:110"},
+}
+NAMES = [
+    local + domain
+    for local in ("ann", "Ann", "ANN+X", "bob", "b+", "+b", "\u00fc", "a b", 'a"b', "")
+    for domain in ("", "@a.test", "@A.Test", "@old.test", "@\u00fc.test", "@", "@x@a.test")
+]
+ENTRIES = ["ann@a.test", "Ann@a.test", "ann+x@a.test", "bob@b.test", "@b.test", "@a.test", "bob", "\u00fc@a.test"]
+BANS = [("account", "ann@a.test"), ("account", "bob"), ("address", "198.51.100.0/24"), ("address", PEER.ip)]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_it_never_differs_in_any_situation(
+    configuration: Configuration, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance = random.Random(seed)
+    monkeypatch.setattr(SqliteMap, "blocks", chance.random() < 0.3)  # what must wait is decided another way
+    _change(configuration, chance)
+    worker = Worker(configuration)
+    for name in chance.sample(sorted(STORES), chance.randint(0, 2)):
+        worker.admission.health.told(name, "imap", False, "no route to host")
+    for name in NAMES:
+        _agree(worker, configuration, name)
+
+
+def _change(configuration: Configuration, chance: random.Random) -> None:
+    """Anything may be configured, though not all at once."""
+    for name, body in STORES.items():
+        more = {"standby": chance.choice(sorted(STORES))} if chance.random() < 0.3 else {}
+        state = "drain" if chance.random() < 0.2 else "on"
+        secret = {"master_password": SEALED + configuration.vault.seal("x")} if name == "master" else {}
+        configuration.set("backend", name, state=state, **body, **more, **secret)
+    for name in ("people", "more"):
+        configuration.set("map", name, fold=chance.choice(["lower", "none"]))
+        rows = {entry: chance.choice([*STORES, "nowhere"]) for entry in chance.sample(ENTRIES, 4)}
+        configuration.put(name, rows)
+    chain = chance.sample(["people", "more"], chance.choice([1, 2])) + ["not-defined"] * (chance.random() < 0.2)
+    failover = chance.choice(["", "alpha", "master", "192.0.2.9:143"])
+    configuration.set("imap", "", listen=["127.0.0.1:2143"], map=chain, failover=failover)
+    site = {"recipient_delimiter": chance.choice(["", "+", "+"]), "default_domain": chance.choice(["", "a.test"])}
+    configuration.set("site", "", aliases={"old.test": "b.test"}, **site)
+    for scope, subject in BANS:
+        if chance.random() < 0.15:
+            configuration.ban(scope, subject)
 
 
 def test_a_map_that_is_not_served_is_temporary(configuration: Configuration) -> None:
