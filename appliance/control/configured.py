@@ -5,14 +5,14 @@ Must never show a secret, nor change anything: `forget_maps` only says which row
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from appliance.cluster.log import Op
 from appliance.control.api import Refused
 from appliance.control.api.config import KEPT
 from appliance.control.editing import Body, Key
-from appliance.control.node import Node
+from appliance.control.node import Node, after
 from appliance.terms import Service
 from db import catalogue, maps
 from db.catalogue import Problem
@@ -111,6 +111,29 @@ def entries_left_behind(node: Node, gone: Collection[Key]) -> list[Problem]:
         Problem("backend", name, "", f"cannot be removed: {phrase}")
         for phrase, name in _entries_naming(node, backends, dropped)
     ]
+
+
+def left_undefined(node: Node, ops: Sequence[Op], loads: Mapping[str, int] | None = None) -> list[Problem]:
+    """What ops that were right once would break by now, and entries that they, or these loads of maps, put in force
+    although no such back-end is defined any more.
+    """
+    now = node.objects()
+    then = after(now, ops)
+    wrong_now = catalogue.check_all(now.bodies())
+    problems = [problem for problem in catalogue.check_all(then.bodies()) if problem not in wrong_now]
+    defined = set(then.names("backend"))
+    gone = {("backend", name) for name in now.names("backend") if name not in defined}
+    rows = [op.row for op in ops if op.row is not None]
+    named = [(row["map"], row["backend"], 1) for row in rows if "backend" in row]
+    in_force = {**{row["map"]: row["load"] for row in rows if "load" in row}, **(loads or {})}
+    for name, load in in_force.items():
+        named += [(name, backend, count) for backend, count in maps.counts(node.reader(), load).items()]
+    problems += [
+        Problem("map", name, "", f"{counted(count)} would be on back-end {backend}, which is not defined any more")
+        for name, backend, count in named
+        if backend not in defined
+    ]
+    return problems + (entries_left_behind(node, gone) if gone else [])
 
 
 def forget_maps(node: Node, gone: Collection[Key]) -> list[Op]:

@@ -163,13 +163,13 @@ class Node:
         if self.around is None:
             return
         now = self.objects()
-        wanted = [spec for spec in listening(_after(now, ops), self.name) if spec not in listening(now, self.name)]
+        wanted = [spec for spec in listening(after(now, ops), self.name) if spec not in listening(now, self.name)]
         if problems := self.around.possible(wanted):
             raise Refused(f"not done: {'; '.join(problems)}", 1, {"problems": problems})
 
 
-def _after(objects: Objects, ops: Sequence[Op]) -> Objects:
-    """The configuration as it would be."""
+def after(objects: Objects, ops: Sequence[Op]) -> Objects:
+    """The configuration as these would make it."""
     bodies = objects.bodies()
     for op in ops:
         if op.table == "object":
@@ -188,4 +188,4 @@ def _storage(error: sqlite3.Error, home: Path) -> str:
     return f"the database refused ({error})"
 
 
-__all__ = ["Around", "By", "Node", "Refused"]
+__all__ = ["Around", "By", "Node", "Refused", "after"]

@@ -117,6 +117,28 @@ def test_audit_says_who_and_what_and_takes_back(postern: Postern) -> None:
         assert postern("audit", "list", *words).returncode == 2
 
 
+def test_nothing_is_taken_back_that_others_rest_on_by_now(postern: Postern, tmp_path: Path) -> None:
+    postern.text("backend", "add", "one", "imap=one.test:143")
+    added = postern.json("backend", "add", "two", "imap=two.test:143")["revision"]
+    postern.text("map", "create", "people")
+    postern.text("service", "set", "imap", "failover=two")
+    assert "'two', which does not exist" in postern.text("audit", "revert", str(added), status=1)
+    postern.text("service", "set", "imap", "--default", "failover")
+    postern.text("map", "put", "people", "maria@example.test", "two")
+    said = postern.text("audit", "revert", str(added), status=1)
+    assert "two: cannot be removed: map people sends 1 entry there" in said
+    (tmp_path / "new.csv").write_text("maria@example.test,one\n")
+    postern.text("map", "import", "people", str(tmp_path / "new.csv"), "--replace")
+    imported = postern.json("audit", "list", "--limit", "1")[0]["id"]
+    postern.text("backend", "remove", "two")
+    for words in (("map", "undo", "people"), ("audit", "revert", imported)):
+        said = postern.text(*words, status=1)
+        assert said == "postern: map.people: 1 entry would be on back-end two, which is not defined any more\n"
+    postern.text("backend", "add", "two", "imap=two.test:143")
+    postern.text("map", "undo", "people")
+    assert postern.json("map", "get", "people", "maria@example.test")["backend"] == "two"
+
+
 @pytest.mark.parametrize("noun", ["ban", "cert", "audit"])
 def test_a_noun_alone_shows_its_verbs(postern: Postern, noun: str) -> None:
     assert "list" in postern(noun, "--help").stdout

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, BinaryIO, Final
 
 from appliance.cluster.revert import revert
+from appliance.control import configured, editing
 from appliance.control.api import Done, Refused, Request
 from appliance.control.api.audit import AuditList, AuditRevert, AuditShow
 from appliance.control.commands import OPERATOR, VIEWER, By, Command, Node, bounded
@@ -37,6 +38,7 @@ def take_back(node: Node, by: By, request: AuditRevert, file: BinaryIO | None) -
         ops = revert(node.reader(), record.revision)
     except (LookupError, ValueError) as error:
         raise Refused(str(error.args[0])) from error
+    editing.refuse(configured.left_undefined(node, ops))
     return node.change(by, f"audit revert {record.revision}: {record.what}", ops)
 
 

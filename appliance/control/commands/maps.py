@@ -11,7 +11,7 @@ import msgspec
 
 from appliance.cluster.imports import NOTHING
 from appliance.cluster.log import Op
-from appliance.control import configured, importing, mapsessions, mapstate
+from appliance.control import configured, editing, importing, mapsessions, mapstate
 from appliance.control.api import Done, Event, Refused, Reply, Request
 from appliance.control.api.maps import (
     MapCreate,
@@ -27,7 +27,6 @@ from appliance.control.api.maps import (
     MapUndo,
 )
 from appliance.control.commands import VIEWER, Command
-from appliance.control.editing import change_objects
 from appliance.control.mapentries import EntryRules, keys
 from appliance.control.node import By, Node
 from db import catalogue, connect, maps
@@ -76,7 +75,7 @@ def create(node: Node, by: By, request: MapCreate, file: BinaryIO | None) -> Don
     if objects.body("map", request.name) is not None:
         raise Refused(f"there is a map {request.name} already")
     body = configured.with_values(objects, "map", request.name, request.values)
-    return change_objects(node, by, f"map create {request.name}", {("map", request.name): body})
+    return editing.change_objects(node, by, f"map create {request.name}", {("map", request.name): body})
 
 
 def set_keys(node: Node, by: By, request: MapSet, file: BinaryIO | None) -> Done:
@@ -91,7 +90,7 @@ def set_keys(node: Node, by: By, request: MapSet, file: BinaryIO | None) -> Done
                 f"map {name} has {mapstate.counted(entries)} of {key} {before[key]}: create a map with "
                 f"{key}={after[key]}, and import them there"
             )
-    return change_objects(node, by, f"map set {name} {' '.join(request.values)}", {("map", name): body})
+    return editing.change_objects(node, by, f"map set {name} {' '.join(request.values)}", {("map", name): body})
 
 
 def delete(node: Node, by: By, request: MapDelete, file: BinaryIO | None) -> Done:
@@ -104,7 +103,7 @@ def delete(node: Node, by: By, request: MapDelete, file: BinaryIO | None) -> Don
     if entries and not request.delete_data:
         raise Refused(f"map {name} has {mapstate.counted(entries)}: say --delete-data to delete them too")
     ops = mapstate.emptied(name, mapstate.state_of(node, name))
-    done = change_objects(node, by, f"map delete {name}", {("map", name): None}, ops)
+    done = editing.change_objects(node, by, f"map delete {name}", {("map", name): None}, ops)
     note = f"`postern map undo {name}` brings it back within 7 days"
     return Done(done.value, "; ".join(filter(None, [done.note, note])))
 
@@ -113,8 +112,11 @@ def undo(node: Node, by: By, request: MapUndo, file: BinaryIO | None) -> Done:
     """See MapUndo."""
     name, state = request.map, mapstate.state_of(node, request.map)
     if node.objects().body("map", name) is None:
-        notes = [node.change(by, f"map undo {name}: bring it back", mapstate.unremoved(node, name)).note]
+        ops = mapstate.unremoved(node, name)
+        editing.refuse(configured.left_undefined(node, ops))
+        notes = [node.change(by, f"map undo {name}: bring it back", ops).note]
     elif mapstate.may_undo(state):
+        editing.refuse(configured.left_undefined(node, [], {name: state.previous}))
         importing.go_back(node, by, name, state)
         notes = [node.publish()]
     else:
