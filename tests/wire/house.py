@@ -15,7 +15,9 @@ from appliance.messages import ListenerSpec
 from appliance.protocols.conversation import (
     BACKEND,
     CLIENT,
+    Admit,
     Conversation,
+    Dial,
     Door,
     Gone,
     HangUp,
@@ -23,8 +25,6 @@ from appliance.protocols.conversation import (
     Relay,
     Secure,
     Send,
-    admit,
-    dial,
     read_line,
     secure,
 )
@@ -58,11 +58,11 @@ def talk(door: Door) -> Conversation:
 
 def log_in(name: str) -> Any:
     """None, or the refusal."""
-    route = yield from admit(Credentials(name, Secret(b"x")))
+    route = yield Admit(Credentials(name, Secret(b"x")))
     if isinstance(route, Refusal):
         yield Refuse(route)
         return route
-    refusal = yield from dial(route)
+    refusal = yield Dial(route)
     if refusal is not None:
         yield Refuse(refusal, "dial")
         return refusal
