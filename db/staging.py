@@ -105,6 +105,10 @@ class Staging:
         query = f"SELECT s.address, s.backend {_AGAINST} WHERE e.backend IS NOT s.backend ORDER BY s.address"
         return self._connection.execute(query, {"load": load})
 
+    def backends(self) -> set[str]:
+        """The back-ends that the rows name. Reads them all."""
+        return {name for (name,) in self._connection.execute("SELECT DISTINCT backend FROM staged")}
+
     def _one(self, query: str, *values: int) -> int:
         return int(self._connection.execute(query, values).fetchone()[0])
 

@@ -215,12 +215,19 @@ def _write(
             _done(node, [node.entry(by, what, **fields, chunk=count + at, rows=rows) for at, rows in enumerate(chunks)])
             count += len(chunks)
             yield Progress("writing", min(count * MAX_ROWS, total), total)
+        _refuse_removed(staging.backends() - set(node.objects().names("backend")))
         text = f"{what}: {report.new:,} new, {report.moved:,} moved, {report.gone:,} gone"
         _done(node, [node.entry(by, text, kind="imp", step="commit", map=request.map, load=load, of=count)])
     except BaseException:  # also when the client goes away
         with suppress(Refused):
             node.submit([node.entry(by, f"give up to {what}", kind="imp", step="abort", map=request.map, load=load)])
         raise
+
+
+def _refuse_removed(backends: set[str]) -> None:
+    """Reading a large file takes seconds, in which somebody may remove what it names."""
+    if backends:
+        raise Refused(f"nothing was imported: back-end {', '.join(sorted(backends))} was removed meanwhile")
 
 
 def _done(node: Node, entries: list[Entry]) -> int:

@@ -16,6 +16,7 @@ import msgspec
 import pytest
 
 from appliance.control.api import Progress, Refused
+from appliance.control.api.backends import BackendRemove
 from appliance.control.api.maps import MapCreate, MapImport, MapPut, MapUndo
 from appliance.control.node import Node
 from db import maps
@@ -184,6 +185,18 @@ def test_other_changes_go_on_while_an_import_runs(people: People, more: Path, co
     people.load_file(more, "merge", meddle)
     assert served
     assert len(people.entries()) == LINES + 1
+
+
+def test_a_back_end_that_is_removed_while_the_file_is_read_is_missed(
+    people: People, more: Path, controller: Running
+) -> None:
+    def meddle(progress: Progress) -> None:
+        if progress.phase == "comparing":
+            people.ask(BackendRemove("beta"))
+
+    with pytest.raises(Refused, match="back-end beta was removed meanwhile"):
+        people.load_file(more, "replace", meddle)
+    assert people.entries() == {} and people.unfinished() == []
 
 
 # --- a million lines -----------------------------------------------------------------------------------------------
