@@ -185,6 +185,16 @@ def read_exactly(of: Side, count: int) -> Step[bytes]:
     return cast(bytes, (yield ReadExactly(of, count)))
 
 
+def admit(credentials: Credentials) -> Step[Route | Refusal]:
+    """Where these credentials lead."""
+    return cast("Route | Refusal", (yield Admit(credentials)))
+
+
+def dial(route: Route) -> Step[Refusal | None]:
+    """None once connected."""
+    return cast("Refusal | None", (yield Dial(route)))
+
+
 def secure(side: Side) -> Step[Refusal | None]:
     """None once TLS is on."""
     return cast("Refusal | None", (yield Secure(side)))

@@ -43,9 +43,7 @@ LATER: Final = frozenset(
     b"""APPEND CHECK CLOSE COPY CREATE DELETE ENABLE EXAMINE EXPUNGE FETCH GETACL GETQUOTAROOT IDLE LIST LSUB MOVE
     NAMESPACE RENAME SEARCH SELECT SETACL SORT STATUS STORE SUBSCRIBE THREAD UID UNSELECT UNSUBSCRIBE""".split()
 )
-
-
-_HANDED_OVER: Final = Relay(replies.KICKED)
+_LOGGED_IN: Final = Relay(replies.KICKED)  # one effect serves all sessions, as does each greeting
 
 
 def imap(door: Door) -> Conversation:
@@ -56,7 +54,7 @@ def imap(door: Door) -> Conversation:
         end = yield from _turn(client)
         if end is not None:
             if end is RELAY:
-                yield _HANDED_OVER
+                yield _LOGGED_IN
             return
     yield Send(CLIENT, replies.TOO_MANY_COMMANDS)
 
