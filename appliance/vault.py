@@ -23,8 +23,12 @@ class Vault:
     """Seals and opens secrets."""
 
     def __init__(self, key: bytes) -> None:
-        if len(base64.urlsafe_b64decode(key)) != KEY_OCTETS:
-            raise ValueError(f"a key has {KEY_OCTETS} octets")
+        try:
+            octets = base64.urlsafe_b64decode(key)
+        except ValueError:
+            octets = b""
+        if len(octets) != KEY_OCTETS:
+            raise ValueError(f"this is no secret key: {KEY_OCTETS} octets in base64 are")
         self._key = key
 
     @cached_property

@@ -74,6 +74,7 @@ def node(folder: Path, configured: Node) -> Iterator[Node]:
     if node.process:
         node.process.wait(10)
     eventually(lambda: not of_home(node.home), "no process is left")
+    assert "Traceback" not in node.log(), node.log()
 
 
 @pytest.fixture

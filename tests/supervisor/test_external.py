@@ -147,7 +147,7 @@ def test_an_upgrade_is_a_second_unit_beside_the_first(node: Node, manager: Manag
     with socket.create_connection((node.host, node.imap), 20) as session:
         assert session.recv(200).startswith(b"* OK")
         new = manager.role("appliance.sessions", "sessions-0.2")
-        eventually(lambda: len([pid for pid in of_home(node.home)]) == 1 + 1 + 2 + 3, "the old one drains")
+        eventually(lambda: len(of_home(node.home)) == 1 + 1 + 2 + 3, "the old one drains")
         supervisor.kill()
         supervisor.wait()
         manager.supervisor()
