@@ -121,8 +121,8 @@ class Applied(Message, frozen=True):
     revision: int
 
 
-class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One log-in, ended one way or the other."""
+class Outcome(msgspec.Struct, frozen=True, array_like=True):
+    """One log-in, ended one way or the other. Packed without the names of its fields: new ones come last."""
 
     at: float  # seconds since the epoch
     session: str
@@ -140,6 +140,16 @@ class Outcomes(Message, frozen=True):
     """Log-ins since the last of these, at most every 100 ms."""
 
     outcomes: list[Outcome]
+
+
+class PackedOutcomes(Message, frozen=True, tag="Outcomes"):
+    """The same to the controller, which keeps them as they came: `unpack` is for those that somebody asks for."""
+
+    outcomes: msgspec.Raw
+
+
+# Upper bounds, in seconds, of what counters named login_seconds/SERVICE/BOUND count; beyond the last, +Inf.
+LOGIN_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
 class Counters(Message, frozen=True):
@@ -241,7 +251,7 @@ class Kick(Message, frozen=True):
 FromRole = Hello | Ready | Alive | ListenersWanted | ConfigurationChanged
 FromSupervisor = Listeners | ListenersPossible | ListenersOpen | Drain | ReloadCertificates
 FromWorker = (
-    WorkerHello | Applied | Outcomes | Counters | FailuresSeen | RehashWanted | Sessions | Kicked | BackendState
+    WorkerHello | Applied | PackedOutcomes | Counters | FailuresSeen | RehashWanted | Sessions | Kicked | BackendState
 )
 FromController = Generation | BackendState | FailuresElsewhere | ListSessions | Kick
 
@@ -255,3 +265,17 @@ decode_from_controller: Final = msgspec.msgpack.Decoder(FromController).decode
 def encode(message: Message) -> bytes:
     """The packet of a message."""
     return _encoder.encode(message)
+
+
+_decode_each: Final = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
+_decode_outcomes: Final = msgspec.msgpack.Decoder(list[Outcome]).decode
+
+
+def count(packed: PackedOutcomes) -> int:
+    """How many log-ins these are. Raises msgspec.DecodeError if they are no list."""
+    return len(_decode_each(packed.outcomes))
+
+
+def unpack(outcomes: bytes | msgspec.Raw) -> list[Outcome]:
+    """The log-ins themselves. Raises msgspec.DecodeError if a worker sent something else for them."""
+    return _decode_outcomes(outcomes)

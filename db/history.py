@@ -1,58 +1,31 @@
-"""How log-ins on this node ended, in node.db: bounded, the oldest go first. Never replicated."""
+"""How log-ins on this node ended, in node.db: in lots, packed by who reports them. Bounded, the oldest go first.
+
+Must never look into a lot: what is in it is the business of who wrote it. Never replicated.
+"""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
-from typing import Any
-
-from msgspec import Struct, json
+from collections.abc import Generator, Iterable
+from itertools import accumulate
+from typing import Final
 
 from db.connect import transaction
 
-KEPT = 100_000
-_COLUMNS = "at, session, service, user, client, backend, source, refusal, why, ms"
-
-_INSERT = f"INSERT INTO outcome ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - our own columns
+KEPT: Final = 100_000  # log-ins; the lot that holds the oldest of them is kept whole
 
 
-class LogIn(Struct, frozen=True):
-    """One log-in: `refusal` empty when it succeeded, `ms` per phase (admission, dial, log-in there, in all)."""
-
-    at: float
-    session: str
-    service: str
-    user: str
-    client: str
-    backend: str
-    source: str
-    refusal: str
-    why: str
-    ms: list[float]
-
-
-def add(connection: sqlite3.Connection, outcomes: Iterable[tuple[Any, ...]]) -> None:
-    """Remember log-ins, each a tuple of LogIn's fields in their order; forget the oldest beyond KEPT."""
-    rows = [(*outcome[:-1], json.encode(outcome[-1]).decode()) for outcome in outcomes]
+def add(connection: sqlite3.Connection, lots: Iterable[tuple[int, bytes]]) -> None:
+    """Remember lots, each with how many log-ins it holds (one at least); forget those that are older than KEPT."""
+    counts, packed = zip(*lots, strict=True)
     with transaction(connection):
-        connection.executemany(_INSERT, rows)
-        connection.execute("DELETE FROM outcome WHERE id <= (SELECT MAX(id) FROM outcome) - ?", (KEPT,))
+        before = connection.execute("SELECT COALESCE(MAX(last), 0) FROM log_ins").fetchone()[0]
+        last = list(accumulate(counts, initial=before))[1:]
+        connection.executemany("INSERT INTO log_ins VALUES (?, ?)", zip(last, packed, strict=True))
+        connection.execute("DELETE FROM log_ins WHERE last <= ?", (last[-1] - KEPT,))
 
 
-def recent(
-    connection: sqlite3.Connection, *, user: str = "", service: str = "", outcome: str = "", limit: int = 100
-) -> list[LogIn]:
-    """The latest log-ins, newest first; `outcome` is "ok", "refused", or one refusal's name."""
-    clauses, values = ["1"], list[Any]()
-    for column, value in (("user", user), ("service", service)):
-        if value:
-            clauses.append(f"{column} = ?")
-            values.append(value)
-    if outcome in ("ok", "refused"):
-        clauses.append("refusal = ''" if outcome == "ok" else "refusal != ''")
-    elif outcome:
-        clauses.append("refusal = ?")
-        values.append(outcome)
-    query = f"SELECT {_COLUMNS} FROM outcome WHERE {' AND '.join(clauses)} ORDER BY id DESC LIMIT ?"  # noqa: S608
-    rows = connection.execute(query, (*values, limit))
-    return [LogIn(*(*row[:-1], json.decode(row[-1]))) for row in rows]
+def newest_first(connection: sqlite3.Connection) -> Generator[bytes, None, None]:
+    """The lots, the newest first; holds a read transaction until it is exhausted or closed."""
+    for (packed,) in connection.execute("SELECT packed FROM log_ins ORDER BY last DESC"):
+        yield packed

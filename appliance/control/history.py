@@ -1,7 +1,8 @@
 """How log-ins ended: written to node.db in batches of a second, and shown live to whoever follows.
 
 Must never delay a worker, nor grow without bound: a disk that takes nothing costs what is beyond HELD (counted in
-`lost`), a slow follower misses the oldest beyond FOLLOWED. The thread that hears of outcomes only appends to queues.
+`lost`), a slow follower misses the oldest beyond FOLLOWED. The thread that hears of outcomes only appends to queues;
+they are kept as workers packed them, and unpacked for those who ask.
 """
 
 from __future__ import annotations
@@ -11,11 +12,14 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from appliance.messages import Outcome
+import msgspec
+
+from appliance import messages
+from appliance.messages import Outcome, PackedOutcomes
 from db import history
 from db.connect import writer
 
@@ -65,7 +69,9 @@ class History:
 
     def __init__(self, path: Path) -> None:
         self._connection = writer(path)
-        self._waiting: deque[Outcome] = deque()
+        self._waiting: deque[tuple[int, bytes]] = deque()  # lots: how many, packed
+        self._heard = self._unheard = 0  # outcomes: taken up, and beyond HELD; changed where they are heard of
+        self._taken = self._unwritten = 0  # off the queue, and of these, what the disk did not take; by `_writing`
         self._writing = threading.Lock()
         self._followers: list[Follower] = []  # replaced as a whole: who hears of outcomes takes no lock
         self._following = threading.Lock()
@@ -73,17 +79,25 @@ class History:
         self._news = threading.Event()
         self._thread = threading.Thread(target=self._run, name="history", daemon=True)
         self._thread.start()
-        self.lost = 0
 
-    def hear(self, outcomes: Sequence[Outcome]) -> None:
-        """Called from one thread, as workers report."""
-        if len(self._waiting) < HELD:
-            self._waiting.extend(outcomes)
-        else:
-            self.lost += len(outcomes)
-        for follower in self._followers:
-            follower.hear(outcomes)
-        self._news.set()
+    @property
+    def lost(self) -> int:
+        """Outcomes that are missing from the history."""
+        return self._unheard + self._unwritten
+
+    def hear(self, packed: PackedOutcomes) -> None:
+        """Called from one thread, as workers report. Raises msgspec.DecodeError if these are no outcomes."""
+        count, lot = messages.count(packed), bytes(packed.outcomes)
+        if self._followers:
+            outcomes = messages.unpack(lot)
+            for follower in self._followers:
+                follower.hear(outcomes)
+        if self._heard - self._taken >= HELD:
+            self._unheard += count
+        elif count:
+            self._heard += count
+            self._waiting.append((count, lot))
+            self._news.set()
 
     def recent(self, wanted: Wanted, limit: int) -> list[Outcome]:
         """The latest log-ins, oldest first; those of this moment included. Raises sqlite3.Error."""
@@ -106,14 +120,16 @@ class History:
     def flush(self) -> None:
         """Write what waits. A disk that does not take it costs the batch, never the node."""
         with self._writing:
-            batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
-            if not batch:
+            lots = [self._waiting.popleft() for _ in range(len(self._waiting))]
+            if not lots:
                 return
+            many = sum(count for count, _ in lots)
+            self._taken += many
             try:
-                history.add(self._connection, map(_row, batch))
+                history.add(self._connection, lots)
             except sqlite3.Error as error:
-                self.lost += len(batch)
-                log.error("%d log-ins are missing from the history: %s", len(batch), error)
+                self._unwritten += many
+                log.error("%d log-ins are missing from the history: %s", many, error)
 
     def close(self) -> None:
         """Write what waits, then let go of the database."""
@@ -133,15 +149,19 @@ class History:
 
 def recent(connection: sqlite3.Connection, wanted: Wanted, limit: int) -> list[Outcome]:
     """The latest log-ins that are wanted, oldest first. Raises sqlite3.Error."""
-    rows = history.recent(
-        connection, user=wanted.user, service=wanted.service, outcome=wanted.outcome, limit=limit
-    )
-    found = [Outcome(**{name: getattr(row, name) for name in Outcome.__struct_fields__}) for row in rows]
-    return found[::-1]
+    found: list[Outcome] = []
+    with closing(history.newest_first(connection)) as lots:
+        for lot in lots:
+            found += [one for one in reversed(_unpacked(lot)) if wanted.has(one)]
+            if len(found) >= limit:
+                break
+    return found[:limit][::-1]
 
 
-def _row(one: Outcome) -> tuple[Any, ...]:
-    return (
-        one.at, one.session, one.service, one.user, one.client,
-        one.backend, one.source, one.refusal, one.why, one.ms,
-    )  # fmt: skip
+def _unpacked(lot: bytes) -> Sequence[Outcome]:
+    """The outcomes of a lot; none of one that cannot be read: the others can."""
+    try:
+        return messages.unpack(lot)
+    except msgspec.DecodeError as error:
+        log.error("some log-ins of the history cannot be read: %s", error)
+        return ()

@@ -185,15 +185,15 @@ class Hub:
         packet, descriptors = received
         for descriptor in descriptors:
             os.close(descriptor)
+        if not packet:
+            self._hang_up(worker)
+            return
         try:
-            message = messages.decode_from_worker(packet) if packet else None
+            message = messages.decode_from_worker(packet)
+            HEARD[type(message)](self, worker, message)
         except msgspec.DecodeError as error:
             log.error("%s sent what is no message: %s", worker.name or "a worker", error)
-            message = None
-        if message is None:
             self._hang_up(worker)
-        else:
-            HEARD[type(message)](self, worker, message)
 
     # --- what they say ----------------------------------------------------------------------------------------
 
@@ -206,9 +206,8 @@ class Hub:
         worker.revision = max(worker.revision, applied.revision)
         self._applied.set()
 
-    def _ended(self, _: Worker, message: messages.Outcomes) -> None:
-        self.history.hear(message.outcomes)
-        self.tally.timed(message.outcomes)
+    def _ended(self, _: Worker, outcomes: messages.PackedOutcomes) -> None:
+        self.history.hear(outcomes)
 
     def _counted(self, worker: Worker, counters: messages.Counters) -> None:
         self.tally.heard(worker, counters.totals)
@@ -255,7 +254,7 @@ class Hub:
 HEARD: Final[dict[type[Message], Callable[[Hub, Worker, Any], None]]] = {
     messages.WorkerHello: Hub._hello,
     messages.Applied: Hub._has_applied,
-    messages.Outcomes: Hub._ended,
+    messages.PackedOutcomes: Hub._ended,
     messages.Counters: Hub._counted,
     messages.FailuresSeen: Hub._failed,
     messages.BackendState: Hub._broke,

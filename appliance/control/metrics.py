@@ -8,7 +8,6 @@ Names of what workers count: tally.METRICS. What the controller adds:
     postern_workers                            worker processes connected
     postern_workers_behind                     of these, how many serve by an older revision
     postern_backend_up{backend, service}       1 reachable, 0 not (probes and circuit breakers)
-    postern_login_seconds{service}             histogram: log-ins that succeeded, from the client's command to its OK
     postern_history_lost_total                 log-ins that could not be written to the history
 """
 
@@ -18,6 +17,7 @@ import asyncio
 import logging
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
+from itertools import accumulate
 from typing import Final
 
 from prometheus_client import CollectorRegistry
@@ -26,7 +26,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from appliance.control.hub import Hub
-from appliance.control.tally import METRICS, SECONDS, Tally, parsed
+from appliance.control.tally import METRICS, Tally, parsed
+from appliance.messages import LOGIN_SECONDS
 
 CONNECTIONS: Final = 16
 REQUEST_OCTETS: Final = 8192
@@ -46,7 +47,7 @@ class Measured(Collector):
         """All families."""
         yield from self._own()
         yield from counted(self._hub.tally)
-        yield _histogram(self._hub.tally)
+        yield timed(self._hub.tally)
 
     def _own(self) -> Iterator[Metric]:
         build = GaugeMetricFamily("postern_build_info", "What runs here.", labels=("version", "node"))
@@ -68,6 +69,8 @@ def counted(tally: Tally) -> Iterator[Metric]:
     """What the workers count. A key that is not in the table, of another release, is left out."""
     totals = tally.totals()
     for name, metric in METRICS.items():
+        if metric.is_timing:
+            continue
         family = GaugeMetricFamily if metric.is_gauge else CounterMetricFamily
         shown = family(f"postern_{name}", metric.help, labels=metric.labels)
         for key, value in totals.items():
@@ -77,12 +80,13 @@ def counted(tally: Tally) -> Iterator[Metric]:
         yield shown
 
 
-def _histogram(tally: Tally) -> Metric:
-    shown = HistogramMetricFamily("postern_login_seconds", "Duration of log-ins that succeeded.", labels=("service",))
-    bounds = [*map(str, SECONDS), "+Inf"]
-    for service, counts in tally.login_seconds.items():
-        so_far = [sum(counts[: at + 1]) for at in range(len(counts))]
-        shown.add_metric((service,), list(zip(bounds, so_far, strict=True)), tally.login_seconds_sum[service])
+def timed(tally: Tally) -> Metric:
+    """How long log-ins took. Bounds of another release's workers are left out."""
+    shown = HistogramMetricFamily("postern_login_seconds", METRICS["login_seconds"].help, labels=("service",))
+    bounds = [*map(str, LOGIN_SECONDS), "+Inf"]
+    for service, by_bound in tally.timings("login_seconds").items():
+        so_far = accumulate(by_bound.get(bound, 0) for bound in bounds)
+        shown.add_metric((service,), list(zip(bounds, so_far, strict=True)), by_bound.get("sum", 0))
     return shown
 
 

@@ -8,12 +8,9 @@ A counter's key is its name and the values of its labels, with slashes: "logins/
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
-
-from appliance.messages import Outcome
 
 
 class Metric(NamedTuple):
@@ -22,14 +19,18 @@ class Metric(NamedTuple):
     labels: tuple[str, ...]
     help: str
     is_gauge: bool = False
+    is_timing: bool = False  # `le` is an upper bound in seconds; "sum": all of them together
 
 
-# What workers report in `Counters`. In Prometheus: postern_NAME (gauges), postern_NAME_total (counters).
+# What workers report in `Counters`. In Prometheus: postern_NAME (gauges, timings), postern_NAME_total (counters).
 METRICS: Final[dict[str, Metric]] = {
     "connections": Metric(("service",), "Client connections accepted."),
     "turned_away": Metric(("service", "reason"), "Client connections closed before a word: limits, no descriptors."),
     "tls_failures": Metric(("service",), "TLS handshakes with clients that failed."),
     "logins": Metric(("service", "outcome"), "Log-ins that ended: outcome is ok, or the refusal."),
+    "login_seconds": Metric(
+        ("service", "le"), "How long log-ins took that succeeded, from the client's command to its OK.", is_timing=True
+    ),
     "failover": Metric(("service",), "Log-ins sent to the failover because the user is in no map."),
     "standby": Metric(("backend",), "Log-ins sent to a standby because this back-end is down or drained."),
     "hash_refused": Metric((), "Password checks refused because their queue was full."),
@@ -41,8 +42,6 @@ METRICS: Final[dict[str, Metric]] = {
     "sessions": Metric(("service", "backend"), "Sessions that are logged in now.", is_gauge=True),
     "waiting": Metric(("service",), "Connections that are not logged in yet.", is_gauge=True),
 }
-
-SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
 def parsed(key: str) -> tuple[str, dict[str, str]]:
@@ -60,8 +59,6 @@ class Tally:
     def __init__(self) -> None:
         self._live: dict[object, Mapping[str, float]] = {}
         self._gone: Counter[str] = Counter()
-        self.login_seconds: dict[str, list[int]] = {}  # service: log-ins by SECONDS, one more for what took longer
-        self.login_seconds_sum: Counter[str] = Counter()
 
     def heard(self, worker: object, totals: Mapping[str, float]) -> None:
         """The worker's totals, in the place of its last ones."""
@@ -91,16 +88,14 @@ class Tally:
                 sums[labels[label]] += int(value)
         return sums
 
-    def timed(self, outcomes: Iterable[Outcome]) -> None:
-        """Count how long log-ins took that succeeded."""
-        for outcome in outcomes:
-            if outcome.ms and not outcome.refusal:
-                seconds = outcome.ms[-1] / 1000
-                buckets = self.login_seconds.get(outcome.service)
-                if buckets is None:
-                    buckets = self.login_seconds[outcome.service] = [0] * (len(SECONDS) + 1)
-                buckets[bisect_left(SECONDS, seconds)] += 1
-                self.login_seconds_sum[outcome.service] += seconds  # type: ignore[assignment]
+    def timings(self, name: str) -> dict[str, dict[str, float]]:
+        """What one timing counted, by service and `le`. Not cumulated; bounds that nothing fell under are left out."""
+        found: dict[str, dict[str, float]] = {}
+        for key, value in self.totals().items():
+            of, labels = parsed(key)
+            if of == name:
+                found.setdefault(labels["service"], {})[labels["le"]] = value
+        return found
 
 
 class Failures:

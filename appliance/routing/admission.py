@@ -8,11 +8,13 @@ config.db by itself each second, and keeps the last good configuration if a newe
 from __future__ import annotations
 
 import logging
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from appliance.messages import LOGIN_SECONDS
 from appliance.routing import decision
 from appliance.routing.authentication import Accounts, OnRehash, Refused
 from appliance.routing.decision import Place, View
@@ -45,7 +47,12 @@ Offload = Callable[[Work, Callable[[Any], None]], bool]
 Steps = Generator[Work, Any, Route | Refused]
 
 _LOG: Final = logging.getLogger(__name__)
-_OK: Final = {service: f"logins/{service}/ok" for service in Service}
+_BOUNDS: Final = [*map(str, LOGIN_SECONDS), "+Inf"]
+# the counters of a log-in that succeeded: that it did, its time, the bound that is under
+_KEYS: Final = {
+    of: (f"logins/{of}/ok", f"login_seconds/{of}/sum", [f"login_seconds/{of}/{bound}" for bound in _BOUNDS])
+    for of in Service
+}
 _OURS_TO_MEND: Final = frozenset({Refusal.MISCONFIGURED, Refusal.TRY_LATER, Refusal.LOOP, Refusal.BACKEND_DOWN})
 
 
@@ -93,9 +100,12 @@ class Admission:
         """The back-end could not be reached, or failed before any verdict."""
         self.health.missed(endpoint.backend, peer.service, peer.ip, why)
 
-    def welcomed(self, peer: Peer, route: Route) -> None:
-        """The log-in succeeded, at the store too."""
-        self.counters[_OK[peer.service]] += 1
+    def welcomed(self, peer: Peer, route: Route, seconds: float) -> None:
+        """The log-in succeeded, at the store too, `seconds` after the client's command."""
+        counters, (ok, total, buckets) = self.counters, _KEYS[peer.service]
+        counters[ok] += 1
+        counters[total] += seconds
+        counters[buckets[bisect_left(LOGIN_SECONDS, seconds)]] += 1
         if self.failures:
             self.failures.succeeded(self._account(route.address))
 

@@ -32,8 +32,8 @@ class Admission(Protocol):
     def missed(self, endpoint: Endpoint, peer: Peer, why: str) -> None:
         """The back-end could not be reached, or failed before any verdict."""
 
-    def welcomed(self, peer: Peer, route: Route) -> None:
-        """The log-in succeeded, at the store too."""
+    def welcomed(self, peer: Peer, route: Route, seconds: float) -> None:
+        """The log-in succeeded, at the store too, `seconds` after the client's command."""
 
     def refused(self, peer: Peer, credentials: Credentials | None, refusal: Refusal, elapsed: float) -> float:
         """Count a refusal. Returns how many seconds to hold the answer, `elapsed` (since the attempt) included."""

@@ -167,8 +167,8 @@ def _relay(session: Session, effect: Relay) -> object:
     assert attempt is not None and attempt.route is not None and backend is not None
     shared.room.leave(session)
     shared.admission.reached(attempt.route.endpoint, attempt.peer)
-    shared.admission.welcomed(attempt.peer, attempt.route)
     outcome = attempt.outcome(session.id, shared.epoch)
+    shared.admission.welcomed(attempt.peer, attempt.route, outcome.ms[-1] / 1000)
     shared.record(outcome)
     client, conversation = session.client, session.conversation
     session.attempt = session.backend = session.conversation = client.session = backend.session = None

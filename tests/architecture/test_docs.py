@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 def metric_rows() -> list[str]:
     rows = []
     for name, metric in METRICS.items():
-        shown = f"postern_{name}" + ("" if metric.is_gauge else "_total")
+        shown = f"postern_{name}" + ("" if metric.is_gauge or metric.is_timing else "_total")
         rows.append(f"| `{shown}` | {', '.join(metric.labels)} | {metric.help} |")
     return rows
 

@@ -136,8 +136,8 @@ def metrics(controller: Running) -> str:
 
 def test_metrics_are_prometheus_text(controller: Running, worker: MakeWorker, metrics: str) -> None:
     one = worker(0)
-    one.send(messages.Counters({"logins/imap/ok": 3, "sessions/imap/mail2": 2}))
-    one.send(messages.Outcomes([outcome(), outcome(refusal="limit")]))
+    timed = {"login_seconds/imap/0.01": 1, "login_seconds/imap/sum": 0.006}
+    one.send(messages.Counters({"logins/imap/ok": 3, "sessions/imap/mail2": 2, **timed}))
     one.send(messages.BackendState("mail2", "imap", False, "refused"))
     time.sleep(0.2)
     with urllib.request.urlopen(f"{metrics}/metrics", timeout=5) as page:

@@ -7,9 +7,9 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.control.metrics import counted
+from appliance.control.metrics import counted, timed
 from appliance.control.tally import METRICS, Failures, Tally, parsed
-from appliance.messages import Outcome
+from appliance.messages import LOGIN_SECONDS
 
 OK = "logins/imap/ok"
 LIVE = "sessions/imap/mail2"
@@ -81,8 +81,17 @@ def test_every_metric_has_a_help_text_of_one_sentence() -> None:
     assert all(metric.help.endswith(".") for metric in METRICS.values())
 
 
-def test_only_log_ins_that_succeeded_are_timed() -> None:
+def test_timings_outlive_their_worker_and_are_shown_cumulated() -> None:
     tally = Tally()
-    fields = {"at": 0.0, "session": "1", "service": "imap", "user": "u", "client": "c"}
-    tally.timed([Outcome(**fields, ms=[1, 1, 1, 30]), Outcome(**fields, refusal="limit", ms=[1]), Outcome(**fields)])  # type: ignore[arg-type]
-    assert sum(tally.login_seconds["imap"]) == 1 and tally.login_seconds_sum["imap"] == 0.03
+    tally.heard("one", {"login_seconds/imap/0.01": 2, "login_seconds/imap/sum": 0.015})
+    tally.gone("one")
+    tally.heard("two", {"login_seconds/imap/0.01": 1, "login_seconds/imap/+Inf": 1, "login_seconds/imap/sum": 40.5})
+    tally.heard("of another release", {"login_seconds/imap/7": 1})
+    samples = {(s.name, s.labels.get("le", "")): s.value for s in timed(tally).samples}
+    assert samples.pop(("postern_login_seconds_sum", "")) == 40.515
+    assert samples.pop(("postern_login_seconds_count", "")) == 4
+    assert samples == {
+        ("postern_login_seconds_bucket", str(bound)): {0.005: 0, "+Inf": 4}.get(bound, 3)
+        for bound in (*LOGIN_SECONDS, "+Inf")
+    }
+    assert not any("login_seconds" in family.name for family in counted(tally))

@@ -132,29 +132,15 @@ def test_rows_of_another_shape_are_refused() -> None:
 
 
 def test_history_is_bounded(node: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history, "KEPT", 3)
-    for number in range(5):
-        refusal = "bad-credentials" if number % 2 else ""
-        outcome = (
-            float(number),
-            f"s{number}",
-            "imap",
-            f"u{number % 2}",
-            "::1",
-            "mail1",
-            "map",
-            refusal,
-            "",
-            [0.5, 1.0],
-        )
-        history.add(node, [outcome])
-    assert [found.at for found in history.recent(node)] == [4.0, 3.0, 2.0]
-    assert [found.at for found in history.recent(node, limit=1)] == [4.0]
-    assert [found.at for found in history.recent(node, user="u1")] == [3.0]
-    assert [found.at for found in history.recent(node, outcome="ok", service="imap")] == [4.0, 2.0]
-    assert [found.at for found in history.recent(node, outcome="refused")] == [3.0]
-    assert history.recent(node, outcome="bad-credentials")[0].ms == [0.5, 1.0]
-    assert history.recent(node, outcome="limit") == history.recent(node, service="pop3") == []
+    monkeypatch.setattr(history, "KEPT", 5)
+    assert list(history.newest_first(node)) == []
+    history.add(node, [(2, b"1-2"), (3, b"3-5")])
+    history.add(node, [(1, b"6")])
+    assert list(history.newest_first(node)) == [b"6", b"3-5", b"1-2"], "of the oldest lot, one log-in is to be kept"
+    history.add(node, [(1, b"7")])
+    assert list(history.newest_first(node)) == [b"7", b"6", b"3-5"]
+    history.add(node, [(100, b"many")])
+    assert list(history.newest_first(node)) == [b"many"]
 
 
 def record(revision: int, kind: str = "ops") -> Record:

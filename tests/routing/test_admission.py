@@ -176,17 +176,22 @@ def test_counts_and_holds(configuration: Configuration) -> None:
     assert worker.admission.refused(PEER, None, Refusal.TLS_REQUIRED, 0) == 0
     assert worker.admission.failures.counts(PEER.ip, MARIA) == (2, 2)
     assert worker.admission.failures.seen() == {f"address {PEER.ip}": 2, f"account {MARIA}": 2}
-    worker.admission.welcomed(PEER, route)
+    worker.admission.welcomed(PEER, route, 0.03)
+    worker.admission.welcomed(PEER, route, 90.0)
     assert worker.admission.failures.counts(PEER.ip, MARIA) == (2, 0)
     totals = worker.admission.totals()
-    assert [totals[f"logins/imap/{outcome}"] for outcome in ("ok", "bad-credentials", "backend-down")] == [1, 1, 1]
+    assert [totals[f"logins/imap/{outcome}"] for outcome in ("ok", "bad-credentials", "backend-down")] == [2, 1, 1]
+    timed = {key: value for key, value in totals.items() if key.startswith("login_seconds/")}
+    assert timed == {"login_seconds/imap/0.05": 1, "login_seconds/imap/+Inf": 1, "login_seconds/imap/sum": 90.03}
 
 
 def test_every_counter_has_a_metric(configuration: Configuration) -> None:
     configuration.set("imap", "", failover="gamma")
     configuration.set("backend", "gamma", imap="192.0.2.3:143", state="drain", standby="beta")
     worker = Worker(configuration)
-    assert isinstance(worker.admit("who@example.test"), Route)
+    route = worker.admit("who@example.test")
+    assert isinstance(route, Route)
+    worker.admission.welcomed(PEER, route, 0.03)
     worker.refused(MARIA, Refusal.BAD_CREDENTIALS)
     totals = worker.admission.totals()
     assert {"failover/imap", "standby/gamma", "logins/imap/bad-credentials"} <= totals.keys()

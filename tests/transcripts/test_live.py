@@ -64,7 +64,7 @@ class Admitted:
     def missed(self, endpoint: Endpoint, peer: Peer, why: str) -> None:
         pass
 
-    def welcomed(self, peer: Peer, route: Route) -> None:
+    def welcomed(self, peer: Peer, route: Route, seconds: float) -> None:
         pass
 
     def refused(self, peer: Peer, credentials: Credentials | None, refusal: Refusal, elapsed: float) -> float:

@@ -118,7 +118,7 @@ class Gate:
     def missed(self, endpoint: Endpoint, peer: Peer, why: str) -> None:
         self.told.append(("missed", why))
 
-    def welcomed(self, peer: Peer, route: Route) -> None:
+    def welcomed(self, peer: Peer, route: Route, seconds: float) -> None:
         self.told.append(("welcomed", route.address))
 
     def refused(self, peer: Peer, credentials: Credentials | None, refusal: Refusal, elapsed: float) -> float:

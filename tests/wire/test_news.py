@@ -65,7 +65,9 @@ def test_a_controller_that_comes_late_gets_everything(pair: Pair) -> None:
     pair.turn(0.2)
     first, *rest = pair.received()
     assert first == messages.WorkerHello("sessions", 1, 0, "i")
-    seen = [one.session for lot in rest if isinstance(lot, messages.Outcomes) for one in lot.outcomes]
+    lots = [lot for lot in rest if isinstance(lot, messages.PackedOutcomes)]
+    seen = [one.session for lot in lots for one in messages.unpack(lot.outcomes)]
+    assert sum(map(messages.count, lots)) == 250
     assert seen == [f"s{number}" for number in range(250)]
     assert messages.FailuresSeen({"192.0.2.1": 3}) in rest
     assert messages.Counters({"connections/imap": 7.0}) in rest
@@ -83,7 +85,7 @@ def test_a_controller_that_comes_back(pair: Pair) -> None:
     pair.turn(0.2)
     kinds = [type(message).__name__ for message in pair.received()]
     assert kinds[0] == "WorkerHello"
-    assert "Outcomes" in kinds
+    assert "PackedOutcomes" in kinds
 
 
 def test_a_controller_that_does_not_read_costs_neither_time_nor_memory(pair: Pair) -> None:
