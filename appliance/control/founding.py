@@ -84,7 +84,10 @@ def _secret_key(home: Home) -> None:
         _checked_key(home.secret_key)
         return
     if _is_whole(home.config_db):
-        raise Refused(f"{home.secret_key} is missing, but {home.config_db} has secrets that only it opens: restore it")
+        raise Refused(
+            f"{home.secret_key} is missing, but {home.config_db} has secrets that only it opens: "
+            f"`tar -xf BACKUP -C {home.path} secret.key` takes it out of a backup"
+        )
     home.secret_key.unlink(missing_ok=True)
     try:
         Vault.create(home.secret_key)
@@ -97,7 +100,7 @@ def _checked_key(path: Path) -> None:
     try:
         Vault.load(path)
     except ValueError:
-        raise Refused(f"{path} is no key; restore it from a backup") from None
+        raise Refused(f"{path} is no key; `tar -xf BACKUP -C {path.parent} secret.key` takes it out of a backup") from None
 
 
 def _database(path: Path, family: migrate.Family) -> None:
@@ -115,11 +118,19 @@ def _name(home: Home, wanted: str) -> tuple[str, bool]:
             if wanted not in ("", name):
                 raise Refused(f"this node is named {name} already")
             return name, False
+        if not wanted and _was_used(home):
+            raise Refused(f"{home.node_db} knows no name, but this is no new node: give its name with --node")
         name = wanted or _host().partition(".")[0]
         if not NAME.fullmatch(name):
             raise Refused(f"{name!r} cannot be a node's name (letters, digits, '.', '_', '-'): give one with --node")
         meta.name_node(database, name)
         return name, True
+
+
+def _was_used(home: Home) -> bool:
+    """A node with a past must not become another one: its listeners and its store go by its name."""
+    with contextlib.closing(connect.reader(home.config_db)) as database:
+        return meta.revision(database) > 0
 
 
 def _host() -> str:

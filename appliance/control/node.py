@@ -70,13 +70,13 @@ class Node:
     @classmethod
     def open(cls, home: Home) -> Node:
         """The node of a home whose lock is held; applies what its log has and the database has not. Raises Refused."""
-        try:
-            with contextlib.closing(reader(home.node_db)) as own:
-                name = meta.node_name(own)
-            node = cls(home, name, Vault.load(home.secret_key), writer(home.config_db))
+        with _opening(home.secret_key):
+            vault = Vault.load(home.secret_key)
+        with _opening(home.node_db), contextlib.closing(reader(home.node_db)) as own:
+            name = meta.node_name(own)
+        with _opening(home.config_db):
+            node = cls(home, name, vault, writer(home.config_db))
             node._writer.catch_up()
-        except (OSError, ValueError, sqlite3.Error, UpgradeNeeded, Behind) as error:
-            raise Refused(f"cannot open the node in {home.path}: {error}") from error
         return node
 
     def close(self) -> None:
@@ -166,6 +166,24 @@ class Node:
         wanted = [spec for spec in listening(after(now, ops), self.name) if spec not in listening(now, self.name)]
         if problems := self.around.possible(wanted):
             raise Refused(f"not done: {'; '.join(problems)}", 1, {"problems": problems})
+
+
+REMEDIES: Final = {
+    "secret.key": "`tar -xf BACKUP -C {home} secret.key` takes it out of a backup",
+    "node.db": "move it away, and `postern init --node NAME` makes a new one",
+    "config.db": "move it away with config.db-wal, and `postern restore BACKUP` loads a backup",
+}
+
+
+@contextlib.contextmanager
+def _opening(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (UpgradeNeeded, Behind) as error:
+        raise Refused(f"cannot open {path}: {error}") from error
+    except (OSError, ValueError, sqlite3.Error) as error:
+        why = (error.strerror if isinstance(error, OSError) else error) if path.exists() else "it is missing"
+        raise Refused(f"cannot open {path}: {why}; {REMEDIES[path.name].format(home=path.parent)}") from error
 
 
 def after(objects: Objects, ops: Sequence[Op]) -> Objects:

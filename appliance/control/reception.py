@@ -27,7 +27,7 @@ from appliance.control.node import By, Node
 from appliance.packets import peer_of
 
 CONVERSATIONS: Final = 64
-REQUEST: Final = 1024 * 1024
+REQUEST: Final = 8 * 1024 * 1024  # a configuration with the contents of all files that it names
 STALLED: Final = 600.0  # `postern log tail | less` may wait for its reader, but not for ever
 GROUP: Final = "postern-admin"
 MODES: Final = {os.O_RDONLY: "rb", os.O_WRONLY: "wb", os.O_RDWR: "r+b"}

@@ -58,9 +58,33 @@ def test_what_was_cut_short_is_finished(postern: Postern) -> None:
 
 def test_a_lost_key_is_never_replaced(postern: Postern) -> None:
     (postern.home / "secret.key").unlink()
-    assert "restore it" in postern.text("init", status=1)
+    for words in (("init",), ("status",)):
+        said = postern.text(*words, status=1)
+        assert "secret.key" in said and f"`tar -xf BACKUP -C {postern.home} secret.key`" in said
     (postern.home / "secret.key").write_text("nonsense")
     assert "is no key" in postern.text("init", status=1)
+
+
+def test_a_node_with_a_past_is_not_named_anew(postern: Postern) -> None:
+    postern.text("map", "create", "people")
+    (postern.home / "node.db").unlink()
+    said = postern.text("status", status=1)
+    assert "node.db: it is missing" in said and "`postern init --node NAME`" in said
+    assert "give its name with --node" in postern.text("init", status=1)
+    postern.text("init", "--node", "mail1")
+    assert postern.json("status")["node"] == "mail1"
+
+
+def test_a_damaged_database_says_what_helps_and_that_helps(postern: Postern, tmp_path: Path) -> None:
+    postern.text("map", "create", "people")
+    postern.text("backup", str(tmp_path / "backup"))
+    (postern.home / "config.db").write_bytes(b"nonsense" * 1000)
+    said = postern.text("map", "list", status=1)
+    assert f"cannot open {postern.home}/config.db" in said and "`postern restore BACKUP`" in said
+    for file in postern.home.glob("config.db*"):
+        file.unlink()
+    postern.text("restore", str(tmp_path / "backup"))
+    assert [row["name"] for row in postern.json("map", "list")] == ["people"]
 
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from appliance.control.api.backends import BackendList
 from appliance.control.api.live import LogTail, Status
 from appliance.control.client import Client
 from appliance.control.node import By, Node
+from appliance.control.reception import REQUEST
 from appliance.home import Home
 from tests.control.running import Running, new_home, raw, read_all
 from tests.services.ports import eventually
@@ -112,8 +113,8 @@ def test_what_is_no_request_is_refused_and_the_conversation_goes_on(controller: 
 def test_a_request_without_end_is_cut_off_at_its_bound(controller: Running) -> None:
     with raw(controller.home) as connection:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            connection.sendall(b"x" * 3_000_000)
-        assert b"1048576 octets at most" in read_all(connection)
+            connection.sendall(b"x" * 3 * REQUEST)
+        assert f"{REQUEST} octets at most".encode() in read_all(connection)
     assert controller.ask(Status()).value["node"] == "mail1"
 
 
@@ -181,6 +182,19 @@ print(s.recv(1000).decode())
 """
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20)
     assert "not root, nor the owner" in said.stdout
+
+
+def test_a_damaged_page_is_told_as_what_it_is(home: Home) -> None:
+    with contextlib.closing(Node.open(home)) as node, node.exclusive() as connection:
+        connection.execute("CREATE TABLE wasted AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
+                           " LIMIT 3000) SELECT i, hex(randomblob(50)) FROM n")  # fmt: skip
+        root = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'account'").fetchone()[0]
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with home.config_db.open("r+b") as file:
+        file.seek(4096 * (root - 1))
+        file.write(b"\xff" * 4096)
+    with Client.connect(home) as client, pytest.raises(Refused, match="^not done: .*: database disk image is malformed"):
+        client.ask(AccountList())
 
 
 def test_a_bug_in_a_handler_is_logged_without_values_and_answered(home: Home) -> None:

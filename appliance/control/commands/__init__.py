@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import pkgutil
+import sqlite3
 import traceback
 from collections.abc import Callable, Generator, Iterator
 from functools import cache
@@ -83,9 +84,19 @@ def answer(node: Node, by: By, request: Request, file: BinaryIO | None = None) -
             yield replies
     except Refused as refused:
         yield Failed(refused.text, refused.status, refused.value)
-    except Exception as bug:  # noqa: BLE001 - the one place that catches bugs of handlers: the node must go on
-        log.error("bug in %s: %s", type(request).__name__, traceback_without_values(bug))
-        yield Failed(f"internal error ({type(bug).__name__}); the node's log says where")
+    except Exception as error:  # noqa: BLE001 - the one place that catches bugs of handlers: the node must go on
+        failed = _is_of_the_machine(error)
+        where = traceback_without_values(error)
+        log.error("%s in %s: %s", "failure" if failed else "bug", type(request).__name__, where)
+        internal = f"internal error ({type(error).__name__}); the node's log says where"
+        yield Failed(f"not done: {node.home.path}: {getattr(error, 'strerror', '') or error}" if failed else internal)
+
+
+def _is_of_the_machine(error: Exception) -> bool:
+    """Whether a disk is full or failing, or a database damaged: no handler's fault."""
+    if isinstance(error, sqlite3.DatabaseError):
+        return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF != sqlite3.SQLITE_ERROR
+    return isinstance(error, OSError) and not isinstance(error, TimeoutError)
 
 
 def traceback_without_values(bug: BaseException) -> str:
