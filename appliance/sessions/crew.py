@@ -17,6 +17,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -173,7 +174,6 @@ class Crew:
         except Exception:  # noqa: BLE001 - nobody above would print it: it must not run the parent's loop
             traceback.print_exc()
         finally:
-            sys.stderr.flush()
             os._exit(status)
 
     def _beat(self, slot: int) -> None:
@@ -200,7 +200,13 @@ class Crew:
         self._specs, self._descriptors = [], []
 
     def _say(self, text: str) -> None:
-        print(f"{self.instance}: {text}", file=sys.stderr, flush=True)
+        say(f"{self.instance}: {text}")
+
+
+def say(text: str) -> None:
+    """One line for the log."""
+    with suppress(OSError):  # nobody reads it any more
+        print(text, file=sys.stderr, flush=True)
 
 
 def _ending(status: int) -> str:

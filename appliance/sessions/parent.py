@@ -9,7 +9,6 @@ import os
 import select
 import signal
 import socket
-import sys
 import time
 from typing import Final
 
@@ -18,7 +17,7 @@ import msgspec
 from appliance import messages, packets
 from appliance.home import Home
 from appliance.sessions.compose import drain_seconds
-from appliance.sessions.crew import Crew
+from appliance.sessions.crew import Crew, say
 
 TICK: Final = 1.0
 SEEK_SECONDS: Final = 0.5  # between two tries to find the supervisor
@@ -133,7 +132,7 @@ class Parent:
         if len(arrived) == len(specs) * message.copies:
             self.crew.employ(specs, arrived, message.copies)
         else:  # the kernel gives no more than there is room for (unix(7), SCM_RIGHTS)
-            print(f"{self.instance}: not enough descriptors for the listening sockets", file=sys.stderr, flush=True)
+            say(f"{self.instance}: not enough descriptors for the listening sockets")
             _close(arrived)
 
     # --- in a new worker --------------------------------------------------------------------------------------

@@ -114,8 +114,11 @@ class Supervisor:
                 self._ended(instance, instance.process.returncode, now)
             elif instance.is_silent(now):
                 say(f"{instance.name} does not answer any more: replaced")
-                instance.kill()
                 instance.heard = now
+                if self._is_stopping():
+                    instance.kill_all()
+                else:
+                    instance.kill()
         for due in [due for due in self.due if due[0] <= now]:
             self.due.remove(due)
             self._start(due[1], due[2])

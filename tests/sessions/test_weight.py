@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -47,6 +48,10 @@ def idle(supervisor: FakeSupervisor, role: Callable[[], Role]) -> Role:
 def test_a_worker_shares_most_of_its_memory(idle: Role) -> None:
     for pid in idle.workers():
         assert memory([pid]) < 14 * 1024 * 1024, "8.5 MB when this was written"
+
+
+def test_who_forks_has_no_threads(idle: Role) -> None:
+    assert len(list(Path(f"/proc/{idle.pid}/task").iterdir())) == 1
 
 
 def test_idle_processes_sleep(idle: Role) -> None:

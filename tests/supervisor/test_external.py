@@ -15,7 +15,7 @@ import pytest
 from appliance.supervisor.systemd import FIRST_DESCRIPTOR
 from tests.services.node import Node
 from tests.services.ports import answers, eventually
-from tests.supervisor.watching import greets, is_alive, of_home
+from tests.supervisor.watching import greets, of_home
 
 
 class Manager:
@@ -157,14 +157,3 @@ def test_an_upgrade_is_a_second_unit_beside_the_first(node: Node, manager: Manag
         assert session.recv(200).startswith(b"a OK")
     assert old.wait(20) == 0, "which systemd does not start again"
     assert new.poll() is None and greets(node)
-
-
-def test_sessions_without_a_supervisor_drain_and_ask_to_be_started_again(node: Node, manager: Manager) -> None:
-    supervisor = manager.supervisor()
-    manager.until("READY=1")
-    sessions = manager.role("appliance.sessions", "sessions-0.1")
-    eventually(lambda: answers(node.host, node.imap) and greets(node, 1), "it serves")
-    supervisor.kill()
-    supervisor.wait()
-    assert sessions.wait(25) == 1
-    assert not [pid for pid in of_home(node.home) if is_alive(pid)]

@@ -175,6 +175,20 @@ def test_a_killed_supervisor_takes_its_roles_with_it_and_leaves_no_obstacle(runn
     assert running.stop() == 0
 
 
+def test_it_goes_on_when_nobody_reads_what_it_says(node: Node) -> None:
+    node.process = subprocess.Popen([POSTERN, "--home", str(node.home), "run"], stderr=subprocess.PIPE)
+    assert node.process.stderr
+    assert node.process.stderr.readline() == b"ready\n"
+    node.process.stderr.close()
+    before = workers(node)
+    kill_controller(node)
+    for worker in before:
+        os.kill(worker, signal.SIGKILL)
+    eventually(lambda: workers(node) and not set(workers(node)) & set(before), "new workers")
+    assert greets(node)
+    assert node.stop() == 0
+
+
 def test_everything_killed_at_once_is_no_obstacle(running: Node) -> None:
     running.kill()
     running.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -73,6 +74,14 @@ def test_a_client_that_does_not_read_does_not_hold_it_up(running: Node, log_in: 
     with suppress(TimeoutError):
         session.send(b"x NOOP\r\n" * 3_000_000)
     assert running.stop(10) == 0
+
+
+def test_a_role_that_hangs_does_not_hold_it_up(running: Node) -> None:
+    running.cli("service", "set", "limits", "drain_seconds=60")
+    assert running.process
+    os.kill(parents(running)[0], signal.SIGSTOP)
+    assert running.stop(20) == 0
+    eventually(lambda: of_home(running.home) == [], "nobody is left", 2)
 
 
 def test_a_terminal_that_hangs_up_ends_nothing(running: Node, log_in: LogIn) -> None:
