@@ -166,14 +166,14 @@ def route_command(address: str, service: str, client: str) -> None:
     value = ask(Route(address, service, client)).value
     show(value, _route)
     if value["verdict"] not in ("route", "relay"):
-        raise Failure(f"{address}: {value['verdict']}")
+        raise Failure(f"{plain(value['address'])}: {value['verdict']}, {value['steps'][-1]['result']}")
 
 
 def _route(value: Mapping[str, Any]) -> None:
     steps = [{**step, "age": _age(step["age"]) if step["age"] is not None else ""} for step in value["steps"]]
     for line in table(steps, ("name", "result", "source", "age", "ms")):
         click.echo(line)
-    where = f" to {value['backend']} ({value['host']} port {value['port']})" if value["backend"] else ""
+    where = f" to {value['backend']} ({value['host']} port {value['port']})" if value["host"] else ""
     click.echo(f"\n{plain(value['address'])}: {value['verdict']}{where}")
     if value["told"]:
         click.echo(f"the client is told: {plain(value['told'])}")

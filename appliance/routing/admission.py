@@ -181,8 +181,8 @@ class Admission:
         self, now: View, name: Name, credentials: Credentials
     ) -> Generator[Work, Any, Account | Refused]:
         """Check the password here. The account that was found is who this is; its mailbox is looked up, no other."""
-        if now.snapshot.method != "internal":
-            return Refused(Refusal.TRY_LATER, f"auth method {now.snapshot.method} is not served by this release")
+        if unserved := decision.unserved(now):
+            return unserved
         found = self.accounts.find(name)
         if isinstance(found, Unknown):
             return Refused(Refusal.TRY_LATER, found.reason)

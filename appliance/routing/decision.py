@@ -60,6 +60,14 @@ def named(now: View, typed: str) -> Name | Refused:
     return name
 
 
+def unserved(now: View) -> Refused | None:
+    """Whether nobody here can check a password by the method that is configured."""
+    method = now.snapshot.method
+    if method in ("internal", "backend"):
+        return None
+    return Refused(Refusal.TRY_LATER, f"auth method {method} is not served by this release")
+
+
 def placed(now: View, service: Service, name: Name, found: Lookup[Hit]) -> Place | Refused:
     """The back-end that the maps' answer means. Failover serves those who are in no map, and nobody else."""
     if isinstance(found, Found):

@@ -99,6 +99,9 @@ class _Asking:
         self.note("name", name.why if isinstance(name, Refused) else name.whole, "site")
         if isinstance(name, Refused):
             return name
+        if unserved := decision.unserved(self._now):
+            self.note("password", unserved.why, "auth")
+            return unserved
         account = self._account(name) if self._now.snapshot.method == "internal" else None
         if isinstance(account, Refused):
             return account

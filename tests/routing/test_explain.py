@@ -61,7 +61,7 @@ def test_it_takes_no_trial(configuration: Configuration) -> None:
     assert health.usable("alpha", Service.IMAP)
 
 
-@pytest.mark.parametrize("method", ["backend", "internal"])
+@pytest.mark.parametrize("method", ["backend", "internal", "ldap"])
 def test_it_never_differs_from_admission(configuration: Configuration, method: str) -> None:
     stored = passwords.hash(b"secret")
     configuration.set("auth", "", method=method)
