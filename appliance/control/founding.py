@@ -100,7 +100,8 @@ def _checked_key(path: Path) -> None:
     try:
         Vault.load(path)
     except ValueError:
-        raise Refused(f"{path} is no key; `tar -xf BACKUP -C {path.parent} secret.key` takes it out of a backup") from None
+        taken = f"`tar -xf BACKUP -C {path.parent} secret.key` takes it out of a backup"
+        raise Refused(f"{path} is no key; {taken}") from None
 
 
 def _database(path: Path, family: migrate.Family) -> None:

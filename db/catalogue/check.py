@@ -166,12 +166,14 @@ def _listeners_twice(objects: Bodies) -> Iterator[Problem]:
     nodes = [name for kind, name in objects if kind == "node"] or [""]
     reported: set[tuple[str, str]] = set()
     for node in sorted(nodes):
-        taken: dict[tuple[str, int], str] = {}
+        taken: dict[tuple[str, int], tuple[str, set[str]]] = {}
         for service, key, address in listeners(objects, node):
             host, port = formats.host_port(address)
             place = ("*" if host in ("::", "0.0.0.0") else host, port)  # noqa: S104 - compared, not opened
-            other = taken.setdefault(place, f"{service}.{key}")
-            if other != f"{service}.{key}" and (service, address) not in reported:
+            other, same = taken.setdefault(place, (f"{service}.{key}", set()))
+            is_twice = other != f"{service}.{key}" or address in same
+            same.add(address)
+            if is_twice and (service, address) not in reported:
                 reported.add((service, address))
                 yield Problem(service, "", key, f"{key} has {address}, which {other} listens on already")
 

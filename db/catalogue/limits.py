@@ -7,12 +7,19 @@ from typing import Final
 from db.catalogue.types import Kind, Setting
 
 
-def _count(name: str, default: int, text: str, unit: str = "") -> Setting:
-    return Setting(name=name, type="int", default=default, unit=unit, minimum=1, scope="node", help=text)
+WEEK: Final = 604_800
+
+
+def _count(name: str, default: int, text: str, unit: str = "", maximum: int = 1_000_000) -> Setting:
+    return Setting(
+        name=name, type="int", default=default, unit=unit, minimum=1, maximum=maximum, scope="node", help=text
+    )
 
 
 def _seconds(name: str, default: float, text: str, minimum: float = 0.1) -> Setting:
-    return Setting(name=name, type="seconds", default=default, unit="seconds", minimum=minimum, scope="node", help=text)
+    return Setting(
+        name=name, type="seconds", default=default, unit="seconds", minimum=minimum, maximum=WEEK, scope="node", help=text
+    )
 
 
 LIMITS: Final = Kind(
@@ -23,7 +30,7 @@ LIMITS: Final = Kind(
         _seconds("preauth_seconds", 60, "How long a client may take in all until it has logged in."),
         _seconds("preauth_read_seconds", 30, "How long a client may stay silent before it has logged in."),
         _count("preauth_commands", 20, "How many commands a client may send before it has logged in."),
-        _count("preauth_bytes", 65536, "How much a client may send before it has logged in.", "bytes"),
+        _count("preauth_bytes", 65536, "How much a client may send before it has logged in.", "bytes", 1 << 24),
         _count(
             "preauth_per_address",
             32,
@@ -58,7 +65,7 @@ LIMITS: Final = Kind(
         _seconds("breaker_seconds", 30, "How long it then counts as down before it is tried again."),
         _seconds("failure_delay", 2, "How long the answer to a first wrong password is held back; it then doubles.", 0),
         _seconds("failure_delay_max", 15, "How long the answer to a wrong password is held back at most.", 0),
-        _count("hash_threads", 2, "How many password hashes one worker computes at a time."),
+        _count("hash_threads", 2, "How many password hashes one worker computes at a time.", maximum=64),
         _count("hash_queue", 64, "How many log-ins may wait for that; one more is told to try later."),
         _seconds(
             "success_cache_seconds",

@@ -103,6 +103,13 @@ def test_one_address_twice() -> None:
         "pop3..listen"
     ]
     assert keys({("metrics", ""): {"listen": ["[::]:443"]}}) == ["metrics..listen"]
+    assert keys({("imap", ""): {"listen": ["192.0.2.1:143", "192.0.2.1:143"]}}) == ["imap..listen"]
+    assert keys({("imap", ""): {"listen": ["[::]:143", "0.0.0.0:143"]}}) == []
+
+
+def test_limits_are_bounded_above() -> None:
+    body = {"hash_threads": 1_000_000, "connections": 10**20, "idle_seconds": 1e308}
+    assert keys({("limits", ""): body}) == [f"limits..{key}" for key in body]
 
 
 def test_addresses_that_are_not_used_are_free() -> None:
