@@ -19,6 +19,8 @@ die() { printf 'install.sh: %s\n' "$*" >&2; exit 1; }
 
 [ "$(id -u)" = 0 ] || die "needs root: sudo ./install.sh"
 
+export PATH="/usr/sbin:/usr/bin:/sbin:/bin:$PATH"  # the distribution's Python, which is built for speed, before any other
+
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 instance=$version-$(date +%s)  # the same version may be installed twice
 release=$PROGRAM/$instance
