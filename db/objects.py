@@ -16,6 +16,12 @@ from db.connect import snapshot
 Body = dict[str, Any]
 
 
+class Damaged(sqlite3.DatabaseError):
+    """The file was changed by something else than SQLite, or the disk forgets."""
+
+    sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+
+
 class Objects:
     """All configuration objects of one revision."""
 
@@ -51,8 +57,11 @@ class Objects:
 
 
 def read_objects(connection: sqlite3.Connection) -> Objects:
-    """The configuration as it is now, of one moment."""
+    """The configuration as it is now, of one moment. Raises Damaged, and no error that quotes what was stored."""
     with snapshot(connection):
-        rows = connection.execute("SELECT kind, name, body, rev FROM object").fetchall()
+        rows = connection.execute("SELECT kind, name, CAST(body AS BLOB), rev FROM object").fetchall()
         revision = meta.config_revision(connection)
-    return Objects(revision, {(kind, name): (json.loads(body), rev) for kind, name, body, rev in rows})
+    try:
+        return Objects(revision, {(kind, name): (json.loads(body), rev) for kind, name, body, rev in rows})
+    except ValueError:
+        raise Damaged("a configuration object is not what was written") from None

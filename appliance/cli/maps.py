@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
+from itertools import chain
 from typing import Any, Final, Literal
 
 import click
@@ -174,10 +175,10 @@ def map_export(map_name: str, form: str) -> None:
     if invocation().json:
         show_json([{"address": row[0], "backend": row[1]} for rows in pages for row in rows])
         return
-    line = LINES[form]
+    line, first = LINES[form], next(pages, [])  # a refusal comes before anything is printed
     if form != "jsonl":
         sys.stdout.write(line(["address", "backend"]) + "\n")
-    for rows in pages:
+    for rows in chain([first], pages):
         sys.stdout.writelines(line(row) + "\n" for row in rows)
 
 

@@ -22,7 +22,7 @@ from typing import BinaryIO, Final
 import msgspec
 
 from appliance.cluster.log import MAX_ROWS, Entry
-from appliance.control import mapsessions, mapstate
+from appliance.control import configured, mapsessions, mapstate
 from appliance.control.api import Done, Progress, Refused, Reply
 from appliance.control.api.maps import MapImport
 from appliance.control.formats import FORMATS, HEAD, Source, Unreadable, Wrong, detect
@@ -127,7 +127,7 @@ def _state(node: Node, request: MapImport) -> MapState:
         raise Refused(f"there is no format {request.format}; there are {', '.join(FORMATS)}", 2)
     state = mapstate.state_of(node, request.map)
     if state.entries and not request.mode:
-        raise Refused(f"map {request.map} has {mapstate.counted(state.entries)}: say --replace or --merge", 2)
+        raise Refused(f"map {request.map} has {configured.counted(state.entries)}: say --replace or --merge", 2)
     return state
 
 

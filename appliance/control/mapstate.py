@@ -37,11 +37,6 @@ def own_entries(objects: Objects, name: str) -> None:
         raise Refused(f"map {name} is of type {kind}: its entries are not kept here")
 
 
-def counted(entries: int) -> str:
-    """So many entries, in words."""
-    return f"{entries:,} entr{'y' if entries == 1 else 'ies'}"
-
-
 def used_by(objects: Objects, name: str) -> list[str]:
     """The services whose chain has this map."""
     return [kind for kind in USERS if name in objects.get(kind)["map"]]

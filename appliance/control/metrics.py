@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from itertools import accumulate
@@ -111,7 +112,8 @@ class Page:
                     self._serve, host.strip("[]"), int(port), limit=REQUEST_OCTETS
                 )
             except (OSError, ValueError) as error:
-                problems.append(f"cannot listen on {address} for metrics: {error}")
+                why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
+                problems.append(f"cannot listen on {address} for metrics: {why}")
         return problems
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

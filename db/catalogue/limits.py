@@ -6,8 +6,7 @@ from typing import Final
 
 from db.catalogue.types import Kind, Setting
 
-
-WEEK: Final = 604_800
+WEEK: Final = 604_800  # seconds
 
 
 def _count(name: str, default: int, text: str, unit: str = "", maximum: int = 1_000_000) -> Setting:
@@ -17,8 +16,9 @@ def _count(name: str, default: int, text: str, unit: str = "", maximum: int = 1_
 
 
 def _seconds(name: str, default: float, text: str, minimum: float = 0.1) -> Setting:
+    kind = unit = "seconds"
     return Setting(
-        name=name, type="seconds", default=default, unit="seconds", minimum=minimum, maximum=WEEK, scope="node", help=text
+        name=name, type=kind, default=default, unit=unit, minimum=minimum, maximum=WEEK, scope="node", help=text
     )
 
 

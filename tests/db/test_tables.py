@@ -185,3 +185,10 @@ def test_reading_goes_on_while_rows_are_written(config: sqlite3.Connection, tmp_
         next(seen)
         maps.drop(config, 1, 2000)
         assert sum(1 for _ in seen) == 1999
+
+
+def test_a_damaged_object_is_told_without_its_content(config: sqlite3.Connection) -> None:
+    config.execute("INSERT INTO object VALUES ('site', '', CAST(x'7bff736563726574' AS TEXT), 1)")
+    with pytest.raises(sqlite3.DatabaseError) as error:
+        read_objects(config)
+    assert "secret" not in f"{error.value}{error.value.__cause__}"

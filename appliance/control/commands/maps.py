@@ -87,7 +87,7 @@ def set_keys(node: Node, by: By, request: MapSet, file: BinaryIO | None) -> Done
     for key in ("type", "fold"):
         if entries and before[key] != after[key]:
             raise Refused(
-                f"map {name} has {mapstate.counted(entries)} of {key} {before[key]}: create a map with "
+                f"map {name} has {configured.counted(entries)} of {key} {before[key]}: create a map with "
                 f"{key}={after[key]}, and import them there"
             )
     return editing.change_objects(node, by, f"map set {name} {' '.join(request.values)}", {("map", name): body})
@@ -101,7 +101,7 @@ def delete(node: Node, by: By, request: MapDelete, file: BinaryIO | None) -> Don
         raise Refused(f"map {name} is used by {', '.join(users)}: take it out of there first")
     entries = configured.entries(node, name)
     if entries and not request.delete_data:
-        raise Refused(f"map {name} has {mapstate.counted(entries)}: say --delete-data to delete them too")
+        raise Refused(f"map {name} has {configured.counted(entries)}: say --delete-data to delete them too")
     ops = mapstate.emptied(name, mapstate.state_of(node, name))
     done = editing.change_objects(node, by, f"map delete {name}", {("map", name): None}, ops)
     note = f"`postern map undo {name}` brings it back within 7 days"
