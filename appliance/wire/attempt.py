@@ -6,9 +6,12 @@ Must never outlive the attempt: it holds the credentials.
 from __future__ import annotations
 
 from time import monotonic
+from typing import Final
 
 from appliance.messages import Outcome
 from appliance.terms import Credentials, Peer, Refusal, Route
+
+LONGEST: Final = 500  # letters of a name that nobody has, or of a reason: clients and stores may send many more
 
 
 class Attempt:
@@ -56,15 +59,16 @@ class Attempt:
         there = now - self.mark if route is not None and refusal is None else 0.0
         if self.trouble:
             why = f"{why}: {self.trouble}" if why else self.trouble
+        user = route.address if route is not None else credentials.name[:LONGEST] if credentials is not None else ""
         return Outcome(
             epoch + now,
             session,
             self.peer.service,
-            route.address if route is not None else credentials.name if credentials is not None else "",
+            user,
             self.peer.ip,
             route.endpoint.backend if route is not None else "",
             route.source if route is not None else "",
             refusal or "",
-            why,
+            why[:LONGEST],
             [1000 * self.admission, 1000 * self.dial, 1000 * there, 1000 * total],
         )

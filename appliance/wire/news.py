@@ -10,8 +10,9 @@ import logging
 import socket
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -32,10 +33,12 @@ from appliance.messages import (
 )
 from appliance.wire.loop import ERR, HUP, IN, OUT, READING, Loop
 
+T = TypeVar("T")
+
 log = logging.getLogger(__name__)
 
 TICK: Final = 0.1  # seconds between two lots of outcomes
-LOT: Final = 100  # outcomes, or sessions, in a packet: few enough to fit it in all likelihood
+LOT: Final = 400  # outcomes, failures or sessions in a packet, if they fit it: in all likelihood they do
 WAITING_MOST: Final = 500  # packets that wait for a controller that does not read
 KEPT_MOST: Final = 10_000  # outcomes that wait for a controller that is away
 
@@ -82,9 +85,12 @@ class News:
 
     def send(self, message: Message) -> bool:
         """Send one message, behind those that wait. False if the controller is away, or reads nothing any more."""
+        return self._post(encode(message))
+
+    def _post(self, packet: bytes) -> bool:
         if self._link is None or len(self._waiting) >= WAITING_MOST:
             return False
-        self._waiting.append(encode(message))
+        self._waiting.append(packet)
         if len(self._waiting) == 1:
             self._pour()
         return self._link is not None
@@ -105,19 +111,30 @@ class News:
 
     def answer_sessions(self, request: int, rows: Iterable[SessionRow]) -> None:
         """The sessions asked for, in as many packets as it takes."""
-        lots = list(_lots(list(rows))) or [[]]
-        for at, lot in enumerate(lots, 1):
-            self.send(Sessions(request, lot, more=at < len(lots)))
+        left = list(rows)
+        while True:
+            packet, count = _fitting(partial(_sessions, request, len(left)), left)
+            self._post(packet)
+            del left[:count]
+            if not left:
+                return
 
     def flush(self) -> None:
         """Send what waits, as far as the controller reads."""
         self._ticking = False
-        while self._outcomes and not self._waiting and self.send(Outcomes(self._outcomes[:LOT])):
-            del self._outcomes[:LOT]
-        if self._outcomes:
+        self._outcomes = self._pass_on(Outcomes, self._outcomes)
+        self._failures = dict(self._pass_on(_failures, list(self._failures.items())))
+        if self._outcomes or self._failures:
             self._soon()
-        if self._failures and not self._waiting and self.send(FailuresSeen(self._failures)):
-            self._failures = {}
+
+    def _pass_on(self, message: Callable[[list[T]], Message], items: list[T]) -> list[T]:
+        """Send these, as far as the controller reads. Returns those that are left."""
+        while items and not self._waiting:
+            packet, count = _fitting(message, items)
+            if not self._post(packet):
+                break
+            items = items[count:]
+        return items
 
     def _soon(self) -> None:
         if not self._ticking and self._link is not None:
@@ -168,12 +185,17 @@ class News:
             self._loop.discard(link.detach())
 
 
-def _lots(rows: list[SessionRow]) -> Iterable[list[SessionRow]]:
-    """Parts that fit a packet: a row's texts are bounded by what may be typed before log-in."""
-    at = 0
-    while at < len(rows):
-        size = LOT
-        while size > 1 and len(encode(Sessions(0, rows[at : at + size]))) > PACKET - 64:
-            size //= 2
-        yield rows[at : at + size]
-        at += size
+def _fitting(message: Callable[[list[T]], Message], items: list[T]) -> tuple[bytes, int]:
+    """A packet with the first of these, and how many. Texts of strangers are short in most cases; bounded in all."""
+    count = min(LOT, len(items))
+    while len(packet := encode(message(items[:count]))) > PACKET and count > 1:
+        count //= 2
+    return packet, count
+
+
+def _failures(seen: list[tuple[str, int]]) -> FailuresSeen:
+    return FailuresSeen(dict(seen))
+
+
+def _sessions(request: int, of: int, rows: list[SessionRow]) -> Sessions:
+    return Sessions(request, rows, more=len(rows) < of)

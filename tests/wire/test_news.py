@@ -73,6 +73,27 @@ def test_a_controller_that_comes_late_gets_everything(pair: Pair) -> None:
     assert messages.Counters({"connections/imap": 7.0}) in rest
 
 
+def test_what_strangers_send_is_never_more_than_a_packet(pair: Pair) -> None:
+    pair.listen()
+    pair.turn(1.1)
+    pair.accept()
+    names = [str(number) + "\u00fc" * (4000 if number % 7 else 10) for number in range(300)]
+    for name in names:
+        pair.news.happened(Outcome(1.0, "s", "imap", name, "192.0.2.1", ms=[0.0] * 4))
+        pair.news.failed(name)
+    told: list[Any] = []
+    for _ in range(200):
+        pair.turn(0.02)
+        told += pair.received()
+        if sum(len(one.failures) for one in told if isinstance(one, messages.FailuresSeen)) == len(names):
+            break
+    lots = [messages.unpack(one.outcomes) for one in told if isinstance(one, messages.PackedOutcomes)]
+    assert [one.user for lot in lots for one in lot] == names
+    assert max(map(len, lots)) > 1
+    seen = [key for one in told if isinstance(one, messages.FailuresSeen) for key in one.failures]
+    assert seen == names and len({type(one) for one in told}) >= 3
+
+
 def test_a_controller_that_comes_back(pair: Pair) -> None:
     pair.listen()
     pair.turn(1.1)

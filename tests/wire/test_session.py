@@ -11,7 +11,8 @@ import pytest
 
 from appliance.messages import Kick, ListSessions
 from appliance.protocols.conversation import CLIENT, Conversation, Door, ReadExactly, Send
-from appliance.terms import Endpoint, Refusal
+from appliance.terms import Credentials, Endpoint, Peer, Refusal, Secret, Service
+from appliance.wire.attempt import LONGEST, Attempt
 
 LineOf = Callable[[socket.socket], bytes]
 
@@ -275,3 +276,11 @@ def test_every_log_in_is_one_line_and_strangers_write_no_other(bench: Any, line_
     line_of(client)
     assert [outcome.refusal for outcome in outcomes] == ["", Refusal.BAD_CREDENTIALS]
     assert all(len(outcome.ms) == 4 and outcome.ms[3] > 0 for outcome in outcomes)
+
+
+def test_what_strangers_and_stores_say_is_recorded_as_far_as_it_is_of_use() -> None:
+    attempt = Attempt(Peer(Service.IMAP, "192.0.2.7", 40000, True), Credentials("u" * 30_000, Secret(b"x")))
+    attempt.trouble = "no" * 30_000
+    outcome = attempt.outcome("s", 0.0, Refusal.BACKEND_REFUSED, "why")
+    assert outcome.user == "u" * LONGEST
+    assert len(outcome.why) == LONGEST and outcome.why.startswith("why: no")
