@@ -27,13 +27,15 @@ def listen(path: Path, mode: int) -> socket.socket:
     """A listening socket at `path`, in the place of one that a dead process left. Raises OSError."""
     path.unlink(missing_ok=True)
     server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    mask = os.umask(0o777 & ~mode)  # not chmod(2): what is at `path` by then may be a link that its owner put there
     try:
         server.bind(str(path))
-        path.chmod(mode)
         server.listen(64)
     except OSError:
         server.close()
         raise
+    finally:
+        os.umask(mask)
     server.setblocking(False)
     return server
 

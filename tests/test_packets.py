@@ -125,6 +125,19 @@ def test_listening_in_the_place_of_a_dead_process(place: Path) -> None:
         server.accept()[0].close()
 
 
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o666])
+def test_a_socket_has_its_mode_from_its_first_moment(place: Path, mode: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is changed by name: its owner could have put a link there."""
+    monkeypatch.setattr(Path, "chmod", None)
+    before = os.umask(0o027)
+    try:
+        packets.listen(place, mode).close()
+        assert place.stat().st_mode & 0o777 == mode
+        assert os.umask(0o027) == 0o027
+    finally:
+        os.umask(before)
+
+
 def test_nothing_is_left_open_where_nothing_can_be(place: Path) -> None:
     before = count()
     with pytest.raises(OSError):

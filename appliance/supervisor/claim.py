@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
+from typing import TypeVar
 
 from appliance.home import Home
+
+T = TypeVar("T")
 
 
 class CannotStart(Exception):  # noqa: N818
@@ -24,7 +27,7 @@ def claim(home: Home) -> int:
         raise CannotStart(f"{home.path} holds no node: run `postern --home {home.path} init` first")
     if not home.run.is_dir():
         home.run.mkdir(mode=0o750)
-        _give_to_owner(home.run, home)
+        _give_to_owner(os.lchown, home.run, home)
     # Never through a link: whoever owns the home could point root at any file.
     descriptor = os.open(home.run / "supervisor.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
     try:
@@ -33,14 +36,14 @@ def claim(home: Home) -> int:
         pid = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
         os.close(descriptor)
         raise CannotStart(f"{home.path} is already served by process {pid or 'unknown'}") from error
-    _give_to_owner(descriptor, home)
+    _give_to_owner(os.fchown, descriptor, home)
     with suppress(OSError):  # a full disk takes no right away
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     return descriptor
 
 
-def _give_to_owner(path: Path | int, home: Home) -> None:
-    owner = home.path.stat()
+def _give_to_owner(chown: Callable[[T, int, int], None], what: T, home: Home) -> None:
     if os.geteuid() == 0:
-        os.chown(path, owner.st_uid, owner.st_gid)
+        owner = home.path.stat()
+        chown(what, owner.st_uid, owner.st_gid)

@@ -50,6 +50,16 @@ def test_the_folder_is_made_again(home: Home) -> None:
     assert home.run.stat().st_mode & 0o007 == 0
 
 
+def test_a_link_in_its_place_is_not_followed(home: Home, tmp_path: Path) -> None:
+    """The home's owner, who may write there, could have root write anywhere."""
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (home.run / "supervisor.lock").symlink_to(victim)
+    with pytest.raises(OSError, match="symbolic links"):
+        claim(home)
+    assert victim.read_text() == "precious"
+
+
 @pytest.mark.parametrize("external", [False, True])
 def test_without_a_node_one_sentence(tmp_path: Path, capfd: pytest.CaptureFixture[str], external: bool) -> None:
     assert main(Home(tmp_path), external=external) == 1
