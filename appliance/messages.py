@@ -267,13 +267,17 @@ def encode(message: Message) -> bytes:
     return _encoder.encode(message)
 
 
-_decode_each: Final = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 _decode_outcomes: Final = msgspec.msgpack.Decoder(list[Outcome]).decode
 
 
 def count(packed: PackedOutcomes) -> int:
-    """How many log-ins these are. Raises msgspec.DecodeError if they are no list."""
-    return len(_decode_each(packed.outcomes))
+    """How many log-ins these are, from the head of the list (MessagePack's array). Raises msgspec.DecodeError."""
+    head = bytes(memoryview(packed.outcomes)[:5])
+    if head[0] & 0xF0 == 0x90:
+        return head[0] & 0x0F
+    if head[0] not in (0xDC, 0xDD):
+        raise msgspec.DecodeError("log-ins are a list")
+    return int.from_bytes(head[1:3] if head[0] == 0xDC else head[1:5])
 
 
 def unpack(outcomes: bytes | msgspec.Raw) -> list[Outcome]:

@@ -25,6 +25,7 @@ from db.connect import writer
 
 EVERY: Final = 1.0  # seconds between two writes
 HELD: Final = 100_000  # outcomes waiting to be written
+CACHE: Final = -1024  # KiB, negative: lots are written once and hardly ever read
 FOLLOWED: Final = 10_000  # outcomes waiting for one follower
 
 log = logging.getLogger("postern.control")
@@ -69,6 +70,7 @@ class History:
 
     def __init__(self, path: Path) -> None:
         self._connection = writer(path)
+        self._connection.execute(f"PRAGMA cache_size = {CACHE}")
         self._waiting: deque[tuple[int, bytes]] = deque()  # lots: how many, packed
         self._heard = self._unheard = 0  # outcomes: taken up, and beyond HELD; changed where they are heard of
         self._taken = self._unwritten = 0  # off the queue, and of these, what the disk did not take; by `_writing`

@@ -144,6 +144,11 @@ def test_what_is_missing_is_counted(kept: History, tmp_path: Path, monkeypatch: 
     assert kept.lost == 4, "not written"
 
 
+@pytest.mark.parametrize("number", [0, 1, 15, 16, 300, 70_000])
+def test_lots_are_counted_by_their_head(number: int) -> None:
+    assert messages.count(packed(*[None] * number)) == number
+
+
 def test_a_slow_follower_misses_the_oldest(kept: History, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history, "FOLLOWED", 2)
     with kept.follow() as follower:
