@@ -24,6 +24,7 @@ export PATH="/usr/sbin:/usr/bin:/sbin:/bin:$PATH"  # the distribution's Python, 
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 instance=$version-$(date +%s)  # the same version may be installed twice
 release=$PROGRAM/$instance
+workers=postern-sessions@$instance.service
 
 python_is_fit() {
     python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
@@ -96,17 +97,21 @@ start_detached() {
 
 start_under_systemd() {
     install -m 0644 systemd/postern.target systemd/*.service "$UNITS"
-    rm -f "$UNITS"/postern.target.wants/postern-sessions@*  # at the next boot only the newest
     systemctl daemon-reload
-    systemctl enable -q postern.target "postern-sessions@$instance.service"
     systemctl restart postern.service postern-controller.service  # systemd keeps the listening sockets meanwhile
-    systemctl start postern.target "postern-sessions@$instance.service"
+    if ! systemctl start "$workers"; then  # it returns when they serve; then the older ones drain
+        systemctl stop "$workers"
+        die "the session workers do not start, older ones go on; see $log"
+    fi
+    rm -f "$UNITS"/postern.target.wants/postern-sessions@*  # at the next boot only the newest
+    systemctl enable -q postern.target "$workers"
+    systemctl start postern.target
 }
 
 wait_until_it_runs() {
     for _ in $(seq 100); do
         [ -S "$STATE/control.sock" ] && "$release/bin/postern" --home "$STATE" --json status 2>/dev/null |
-            grep -q '"state": *"running"' && return
+            tr -d ' \n' | grep -q '"workers":\["' && return
         sleep 0.1
     done
     die "the node does not answer; see $log"

@@ -124,6 +124,9 @@ def _connect(home: Home) -> socket.socket | None:
     except (FileNotFoundError, ConnectionRefusedError):
         connection.close()
         return None
+    except PermissionError as error:
+        connection.close()
+        raise Refused(f"only root and members of the group postern-admin may use the node at {home.path}") from error
     except OSError as error:
         connection.close()
         raise Refused(f"cannot speak to the node at {home.path}: {error.strerror or error}") from error

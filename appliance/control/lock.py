@@ -1,7 +1,7 @@
 """The right to be the only writer of a home: flock(2) on HOME/lock, which contains the holder's pid.
 
-The lock ends with the process that holds it, however that ends; the file stays. A command never waits for it; the
-controller does, for as long as a command on the stopped node may take.
+The lock ends with the process that holds it, however that ends; the file stays. A command does not wait for it here: it
+looks for a node that runs meanwhile (control/client.py). The controller waits, as long as most commands take.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ import msgspec
 
 from appliance import messages, packets
 from appliance.home import Home
+from appliance.sdnotify import notify
 from appliance.sessions.compose import drain_seconds
 from appliance.sessions.crew import Crew, say
 
@@ -75,6 +76,7 @@ class Parent:
             self.alive_at = now + TICK
         if not self.announced and self.link is not None and self.crew.serves():
             self.announced = self._say(messages.Ready())
+            notify("READY=1")
 
     # --- the supervisor ---------------------------------------------------------------------------------------
 

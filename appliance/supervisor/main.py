@@ -23,7 +23,7 @@ from typing import Final
 
 from appliance import messages
 from appliance.home import Home
-from appliance.supervisor import systemd
+from appliance.sdnotify import notify
 from appliance.supervisor.claim import CannotStart, claim
 from appliance.supervisor.lender import Lender
 from appliance.supervisor.links import Links
@@ -80,7 +80,7 @@ class Supervisor:
         self.selector.register(wake, selectors.EVENT_READ, self._signals)
         self.lender.renew()
         if self.external:
-            systemd.notify("READY=1")  # the units of the roles wait for it
+            notify("READY=1")  # the units of the roles wait for it
         else:
             for role in self.roles:
                 self._start(role)
@@ -198,7 +198,7 @@ class Supervisor:
         self.announced = True
         say("ready")
         if not self.external:
-            systemd.notify("READY=1")
+            notify("READY=1")
 
     # --- the end ----------------------------------------------------------------------------------------------
 
@@ -206,7 +206,7 @@ class Supervisor:
         if self._is_stopping():  # asked twice: no more waiting
             self._kill_all()
             return
-        systemd.notify("STOPPING=1")
+        notify("STOPPING=1")
         self.stopping_until = time.monotonic() + self._drain_seconds() + STOP_MARGIN
         self.due.clear()
         if self.external:

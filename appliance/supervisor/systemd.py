@@ -1,4 +1,4 @@
-"""What the supervisor says to systemd: ready, stopping, and "keep these sockets for me" (sd_notify(3)).
+"""The listening sockets in the keeping of systemd: "keep these for me", "let go of those" (sd_notify(3)).
 
 Must do nothing where systemd did not start us. With the sockets in the descriptor store they survive a restart of the
 supervisor itself; systemd hands them back by LISTEN_FDS (sd_listen_fds(3)).
@@ -8,25 +8,11 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 
 from appliance.messages import ListenerSpec
+from appliance.sdnotify import notify
 
 FIRST_DESCRIPTOR = 3
-
-
-def notify(state: str, descriptors: list[int] | None = None) -> None:
-    """One datagram to systemd, with descriptors to store."""
-    path = os.environ.get("NOTIFY_SOCKET")
-    if not path:
-        return
-    address = "\0" + path[1:] if path.startswith("@") else path
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as to_systemd:
-        try:
-            to_systemd.connect(address)
-            socket.send_fds(to_systemd, [state.encode()], descriptors or [])
-        except OSError as error:  # its loss, not that of the roles
-            print(f"systemd could not be told {state.split()[0]}: {error}", file=sys.stderr, flush=True)
 
 
 def store(spec: ListenerSpec, sockets: list[socket.socket]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from appliance.messages import ListenerSpec
+from appliance.sdnotify import notify
 from appliance.supervisor import systemd
 
 CLEAR = ListenerSpec("imap", "[::]:143", False)
@@ -53,7 +54,7 @@ def listens(request: pytest.FixtureRequest, folder: Path, monkeypatch: pytest.Mo
 
 
 def test_it_is_told(listens: Datagrams) -> None:
-    systemd.notify("READY=1")
+    notify("READY=1")
     assert listens.next() == ("READY=1", [])
 
 
@@ -75,14 +76,14 @@ def test_sockets_are_kept_and_forgotten_by_the_same_name(listens: Datagrams) -> 
 
 def test_without_systemd_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
-    systemd.notify("READY=1")
+    notify("READY=1")
 
 
 def test_a_systemd_that_is_gone_ends_nothing(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", str(folder / "nobody"))
-    systemd.notify("STOPPING=1")
+    notify("STOPPING=1")
     assert "systemd could not be told STOPPING=1" in capfd.readouterr().err
 
 
