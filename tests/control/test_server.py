@@ -193,7 +193,8 @@ def test_a_damaged_page_is_told_as_what_it_is(home: Home) -> None:
     with home.config_db.open("r+b") as file:
         file.seek(4096 * (root - 1))
         file.write(b"\xff" * 4096)
-    with Client.connect(home) as client, pytest.raises(Refused, match=r"not done: .+: database disk image is malformed"):
+    malformed = r"not done: .+: database disk image is malformed"
+    with Client.connect(home) as client, pytest.raises(Refused, match=malformed):
         client.ask(AccountList())
 
 
