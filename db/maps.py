@@ -7,9 +7,10 @@ Written by the applier only. `look` is on the path of every log-in.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
 
-from msgspec import Struct
+from msgspec import Struct, json
 
 from db.prefix import past
 
@@ -124,11 +125,13 @@ def set_entry(connection: sqlite3.Connection, map: str, address: str, backend: s
 
 def write(connection: sqlite3.Connection, load: int, chunk: Sequence[tuple[str, str | None]], rev: int) -> None:
     """Put (or, where the back-end is None, delete) many entries of a load; the last of one address holds."""
-    put: Iterable[tuple[int, str, str | None, int]] = ((load, address, backend, rev) for address, backend in chunk)
-    if all(backend is not None for _, backend in chunk):
-        connection.executemany("INSERT OR REPLACE INTO map_entry VALUES (?, ?, ?, ?)", put)
+    encoded = json.encode(chunk).decode()
+    # One statement for all rows: a million cost a third of what one each would. SQLite's JSON ends a text at a NUL.
+    if "\\u0000" not in encoded and None not in map(itemgetter(1), chunk):
+        query = "INSERT OR REPLACE INTO map_entry SELECT ?, value ->> 0, value ->> 1, ? FROM json_each(?)"
+        connection.execute(query, (load, rev, encoded))
         return
-    for _, address, backend, _ in put:
+    for address, backend in chunk:
         if backend is None:
             connection.execute("DELETE FROM map_entry WHERE load = ? AND address = ?", (load, address))
         else:
