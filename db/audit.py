@@ -14,6 +14,7 @@ from msgspec import Struct
 from db import catalogue
 
 _COLUMNS = "SELECT revision, id, at, by, origin, what, kind, verdict, conflict, before, after FROM audit"
+_PLAIN = _COLUMNS.replace("before, after", "'[]', '[]'")
 KEPT = "<kept>"
 
 Image = dict[str, Any]  # {"table", "key", "row": dict or None, "rev"}
@@ -46,9 +47,22 @@ def by_id(connection: sqlite3.Connection, id: str) -> Record | None:  # noqa: A0
 
 
 def page(connection: sqlite3.Connection, *, before: int = 0, limit: int = 50) -> list[Record]:
-    """Records newest first, those before revision `before` (0 = from the newest). Chunks of imports are left out."""
-    query = f"{_COLUMNS} WHERE kind != 'rows' AND (? = 0 OR revision < ?) ORDER BY revision DESC LIMIT ?"
+    """Records newest first, those before revision `before` (0 = from the newest). Chunks of imports are left out.
+
+    Without their images, which may have megabytes each: `get` has them.
+    """
+    query = f"{_PLAIN} WHERE kind != 'rows' AND (? = 0 OR revision < ?) ORDER BY revision DESC LIMIT ?"
     return [_record(row) for row in connection.execute(query, (before, before, limit))]
+
+
+def touching(connection: sqlite3.Connection, kind: str, name: str, since: float) -> list[int]:
+    """Revisions of done changes since a moment that may have touched a configuration object, newest first."""
+    named = json.dumps({"kind": kind, "name": name}, ensure_ascii=False, sort_keys=True)
+    query = (
+        "SELECT revision FROM audit WHERE at >= ? AND kind = 'ops' AND verdict = 'done' AND instr(after, ?)"
+        " ORDER BY revision DESC"
+    )
+    return [revision for (revision,) in connection.execute(query, (since, named))]
 
 
 def add(connection: sqlite3.Connection, record: Record) -> None:

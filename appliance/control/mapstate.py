@@ -5,9 +5,7 @@ Must never delete rows: an entry that no generation refers to any more is droppe
 
 from __future__ import annotations
 
-import sqlite3
 import time
-from collections.abc import Iterator
 from typing import Final
 
 from appliance.cluster.imports import NOTHING, UNDO
@@ -16,7 +14,6 @@ from appliance.cluster.revert import revert
 from appliance.control.api import Refused
 from appliance.control.node import Node
 from db import audit, maps
-from db.audit import Record
 from db.maps import MapState
 from db.objects import Objects
 
@@ -55,23 +52,12 @@ def emptied(name: str, state: MapState) -> list[Op]:
 def unremoved(node: Node, name: str) -> list[Op]:
     """What takes back the last removal of a map, its entries included. Raises Refused when that is too long ago."""
     mine = ({"kind": "map", "name": name}, {"map": name})
-    for record in _recent(node.reader()):
-        gone = {image["table"] for image in record.after if image["key"] in mine and image["row"] is None}
-        if "object" in gone:
+    for revision in audit.touching(node.reader(), "map", name, time.time() - UNDO):
+        record = audit.get(node.reader(), revision)
+        after = record.after if record is not None else []
+        if any(image["key"] == mine[0] and image["row"] is None for image in after):
             try:
-                return [op for op in revert(node.reader(), record.revision) if op.key in mine]
+                return [op for op in revert(node.reader(), revision) if op.key in mine]
             except ValueError as error:
                 raise Refused(str(error)) from error
     raise Refused(f"there is no map {name}, nor was one removed within 7 days")
-
-
-def _recent(reader: sqlite3.Connection) -> Iterator[Record]:
-    """Done changes of the last 7 days, newest first."""
-    before = 0
-    while page := audit.page(reader, before=before, limit=200):
-        for record in page:
-            if record.at < time.time() - UNDO:
-                return
-            if record.verdict == "done":
-                yield record
-        before = page[-1].revision

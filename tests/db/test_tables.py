@@ -153,6 +153,7 @@ def test_audit(config: sqlite3.Connection) -> None:
         audit.add(config, record(revision, "rows" if revision == 6 else "ops"))
     assert [found.revision for found in audit.page(config, limit=3)] == [7, 5, 4]
     assert [found.revision for found in audit.page(config, before=4)] == [3, 2, 1]
+    assert not any(found.before or found.after for found in audit.page(config))
     assert audit.get(config, 6) == record(6, "rows")
     assert audit.by_id(config, "id2") == record(2)
     assert audit.get(config, 99) is audit.by_id(config, "none") is None
