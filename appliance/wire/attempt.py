@@ -24,10 +24,8 @@ class Attempt:
         self.credentials = credentials
         self.route: Route | None = None
         self.trouble = ""  # what the wire knows of a failure, for the log
-        self.login_by = 0.0  # when the stores' time is used up; 0: none was dialled
         self.began = self.mark = monotonic()
-        self.admission = 0.0
-        self.dial = 0.0
+        self.login_by = self.admission = self.dial = 0.0  # login_by: when the stores' time is used up; 0: none dialled
 
     def admitted(self, verdict: Route | Refusal) -> None:
         """The verdict came."""

@@ -44,10 +44,9 @@ def _row(session: Session) -> SessionRow:
     credentials = attempt.credentials if attempt is not None else None
     user = route.address if route is not None else credentials.name if credentials is not None else ""
     backend = route.endpoint.backend if route is not None else ""
-    since = session.shared.epoch + session.since
-    return SessionRow(
-        session.id, user, session.policy.service, session.door.client_ip, backend, since, 0, 0, state(session)
-    )
+    door = session.door
+    since = session.shared.epoch + session.expires - door.limits.preauth_seconds
+    return SessionRow(door.session, user, session.policy.service, door.client_ip, backend, since, 0, 0, state(session))
 
 
 class Census:

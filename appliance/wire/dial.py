@@ -14,13 +14,17 @@ import socket
 import ssl
 from collections.abc import Callable
 from hashlib import sha256
-from typing import Final
+from socket import SocketType
+from typing import TYPE_CHECKING, Final
 
 from appliance.terms import Endpoint
 from appliance.wire.loop import IN, OUT, READING, Loop
 from appliance.wire.resolve import Address, Found, Resolver
 from appliance.wire.sockets import is_connected, pending_error
 from appliance.wire.tlspipe import TlsPipe
+
+if TYPE_CHECKING:
+    from appliance.wire.session import Session
 
 EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
 _GOING: Final = frozenset({0, errno.EINPROGRESS})
@@ -37,23 +41,26 @@ class Failed(Exception):  # noqa: N818 - told, not raised
         self.ours = ours
 
 
-Done = Callable[[int | Failed], None]  # a connected descriptor, watched for READING with our handler still
+Done = Callable[["Session", int | Failed], None]  # a connected descriptor, watched for READING with our handler still
 
 
 class Dialling:
-    """One attempt, of `seconds` for all addresses. Whoever keeps the time calls `overdue` after `deadline`."""
+    """One attempt, until `until` for all addresses. Whoever keeps the time calls `overdue` after `deadline`.
 
-    __slots__ = ("_addresses", "_done", "_fd", "_header", "_loop", "_patient", "_until", "_why", "deadline")
+    `header` is sent first. `patient`: the server speaks first, so wait for that. `done` is told in any case, once.
+    """
 
-    def __init__(self, loop: Loop, done: Done, *, header: bytes, patient: bool, seconds: float) -> None:
+    __slots__ = ("_addresses", "_done", "_fd", "_header", "_loop", "_patient", "_session", "_until", "deadline")
+
+    def __init__(self, session: Session, loop: Loop, header: bytes, patient: bool, until: float, done: Done) -> None:
+        self._session = session
         self._loop = loop
+        self._header = header
+        self._patient = patient
+        self._until = self.deadline = until
         self._done: Done | None = done
-        self._header = header  # to be sent first
-        self._patient = patient  # the server speaks first: wait for that
-        self._addresses: list[Address] = []
+        self._addresses: list[Address] = []  # yet to be tried, the next one last
         self._fd = -1
-        self._why = "it has no address"
-        self._until = self.deadline = loop.now + seconds
 
     def begin(self, resolver: Resolver, host: str, port: int) -> None:
         """Look the host up and connect."""
@@ -61,8 +68,7 @@ class Dialling:
         if known is None:
             resolver.ask(host, port, self._found)
         else:
-            self._addresses = known[::-1]
-            self._next()
+            self._connect(known)
 
     def cancel(self) -> None:
         """Give up, silently."""
@@ -74,9 +80,8 @@ class Dialling:
         if self._patient and self._fd >= 0 and is_connected(self._fd):
             self._finish(self._fd)  # it is connected and keeps silent: that is for the conversation to judge
         else:
-            self._why = "no connection in time"
             self._drop()
-            self._next()
+            self._next("no connection in time")
 
     abandon = cancel
 
@@ -86,39 +91,39 @@ class Dialling:
         if isinstance(found, str):
             self._finish(Failed(found))
         else:
-            self._addresses = found[::-1]
-            self._next()
+            self._connect(found)
 
-    def _next(self) -> None:
-        """Connect to the next address that can be tried."""
-        while self._addresses:
-            if len(self._addresses) > 1:
-                self.deadline = self._loop.now + (self._until - self._loop.now) / len(self._addresses)
-            else:
-                self.deadline = self._until
-            family, address = self._addresses.pop()
+    def _connect(self, addresses: list[Address]) -> None:
+        self._addresses = addresses[::-1]
+        self._next("it has no address")
+
+    def _next(self, why: str) -> None:
+        """Connect to the next address that can be tried. `why`: what was wrong with the one before."""
+        loop, addresses = self._loop, self._addresses
+        while addresses:
+            family, address = addresses.pop()
+            self.deadline = self._until
+            if addresses:
+                self.deadline = loop.now + (self._until - loop.now) / (len(addresses) + 1)
             try:
-                connection = socket.SocketType(family, _TYPE)
+                connection = SocketType(family, _TYPE)
             except OSError as error:
                 self._finish(Failed(os.strerror(error.errno or 0), error.errno in EXHAUSTED))
                 return
             code = connection.connect_ex(address)
             self._fd = connection.detach()
             if code in _GOING:
-                self._loop.watch(self._fd, READING if self._patient else READING | OUT, self._ready)
+                loop.watch(self._fd, READING if self._patient else READING | OUT, self._ready)
                 return
-            self._why = os.strerror(code)
             self._drop()
-        self._finish(Failed(self._why))
+            why = os.strerror(code)
+        self._finish(Failed(why))
 
     def _ready(self, events: int) -> None:
-        if events != IN:
-            code = pending_error(self._fd)
-            if code:
-                self._why = os.strerror(code)
-                self._drop()
-                self._next()
-                return
+        if events != IN and (code := pending_error(self._fd)):
+            self._drop()
+            self._next(os.strerror(code))
+            return
         if not self._patient:
             if self._header:
                 os.write(self._fd, self._header)  # a new connection takes these few octets at once
@@ -128,7 +133,7 @@ class Dialling:
     def _finish(self, result: int | Failed) -> None:
         done, self._done, self._fd = self._done, None, -1
         if done is not None:
-            done(result)
+            done(self._session, result)
 
     def _drop(self) -> None:
         if self._fd >= 0:

@@ -33,6 +33,8 @@ def read_line(session: Session, effect: ReadLine) -> bytes | object:
     if leg is None:
         raise Gone(effect.of, "the connection was closed")
     inbox = leg.inbox
+    if not inbox:
+        return session.wait_for(leg)
     end = inbox.find(b"\n", 0, effect.limit) + 1
     if not end:
         if len(inbox) >= effect.limit:

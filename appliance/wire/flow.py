@@ -47,19 +47,19 @@ class Flow:
         "twin",
     )
 
+    relay: Relay
     twin: Flow
 
-    def __init__(self, relay: Relay, source: Leg, to: int) -> None:
-        self.relay = relay
-        self.fd = source.fd
+    def __init__(self, fd: int, to: int) -> None:
+        self.fd = fd
         self.to = to
         self.octets = 0
         self.kept: bytes | memoryview = b""  # read, and not yet taken by the other side
-        self.blocked = False  # something is kept
         self.pipe: tuple[int, int] | None = None  # lent, while there is very much (splice.py)
-        self.ended = source.ended  # nothing more will be read
-        self.reading = bool(source.mask & READING)
-        self.sending = bool(source.mask & OUT)  # whether the twin waits for room in `fd`
+        self.blocked = False  # something is kept
+        self.ended = False  # nothing more will be read
+        self.reading = True  # `fd` is watched for what it has,
+        self.sending = False  # and for room: the twin waits for it
 
     # --- the usual: small pieces, copied ---
 
@@ -82,7 +82,7 @@ class Flow:
         if sent != size:
             self.keep(data[sent:])
         elif size == SMALL:
-            self.relay.loop.handlers[self.fd] = self.bulk
+            self.relay.shared.loop.handlers[self.fd] = self.bulk
 
     def bulk(self, events: int) -> None:
         """As `ready`, through the large buffer, while there is much."""
@@ -107,7 +107,7 @@ class Flow:
         elif size >= LARGE:
             self.larger()
         elif size < SMALL:
-            self.relay.loop.handlers[self.fd] = self.ready
+            self.relay.shared.loop.handlers[self.fd] = self.ready
             if events & RDHUP:
                 self.bulk(events)  # the end is near: see it now
 
@@ -121,7 +121,7 @@ class Flow:
         if self.sending:
             self.twin.flush()  # an error shows here, too
         if events & ~OUT and self.reading and not self.relay.over:
-            read_on = self.relay.loop.handlers[self.fd]
+            read_on = self.relay.shared.loop.handlers[self.fd]
             if read_on is not None:
                 read_on(events & READING or IN)
 
@@ -174,19 +174,24 @@ class Flow:
         self.reading, self.sending = reading, sending
         mask = (READING if reading else 0) | (OUT if sending else 0)
         if not mask:
-            self.relay.loop.suspend(self.fd)  # a hang-up would be told again and again
+            self.relay.shared.loop.suspend(self.fd)  # a hang-up would be told again and again
         elif before:
-            self.relay.loop.change(self.fd, mask)
+            self.relay.shared.loop.change(self.fd, mask)
         else:
-            self.relay.loop.resume(self.fd, mask)
+            self.relay.shared.loop.resume(self.fd, mask)
 
     # --- the beginning and the end ---
 
+    def take_over(self, source: Leg) -> None:
+        """Go on where the log-in has left `fd`."""
+        self.ended = source.ended
+        self.reading = bool(source.mask & READING)
+        self.sending = bool(source.mask & OUT)
+
     def start(self, pending: bytes, first: bytes) -> None:
         """Send what was still to be sent, then what was read before the hand-over; then go on."""
-        if first:
-            self.octets = len(first)
-            pending += self.outgoing(first)
+        self.octets = len(first)
+        pending += self.outgoing(first)
         if pending:
             self.put(pending)
         if not self.blocked and not self.relay.over:
@@ -211,8 +216,8 @@ class Flow:
         else:
             self.put(data)
 
-    def release(self) -> None:
-        """Give back what was lent; the session is over."""
+    def let_go(self) -> None:
+        """The session is over."""
 
     def outgoing(self, data: bytes) -> bytes:
         """What is written for `data`."""

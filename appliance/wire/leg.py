@@ -32,11 +32,8 @@ class Leg:
         self.side = side
         self.loop = loop
         self.fd = fd
-        self.inbox = b""
-        self.outbox = b""
-        self.heard = False  # it has said something since it is here
-        self.ended = False
-        self.broken = False
+        self.inbox = self.outbox = b""
+        self.heard = self.ended = self.broken = False  # heard: it has said something since it is here
         self.mask = READING
         self.tls: TlsPipe | None = None
 
@@ -49,9 +46,8 @@ class Leg:
         if self.tls is not None or type(session.effect) is Secure:
             session.decrypt(self, data)
             return
-        if data:
-            self.heard = True
-            self.inbox = self.inbox + data if self.inbox else data
+        self.heard = True
+        self.inbox += data
         session.arrived(self)
 
     def abandon(self) -> None:
@@ -83,7 +79,8 @@ class Leg:
             self.outbox += self.tls.take_owed()
         if self.outbox:
             try:
-                self.outbox = self.outbox[_write(self.fd, self.outbox) :]
+                sent = _write(self.fd, self.outbox)
+                self.outbox = self.outbox[sent:] if sent < len(self.outbox) else b""
             except BlockingIOError:
                 pass
             except OSError:
@@ -91,6 +88,10 @@ class Leg:
                 self.outbox = b""
         if self.outbox or self.mask & OUT:
             self.interest(reading=bool(self.mask & READING))
+
+    def settled(self) -> bool:
+        """Whether it is read as usual, and nothing is on its way."""
+        return self.mask == READING and not self.inbox and not self.outbox and not self.broken
 
     def queue(self, data: bytes) -> None:
         """Send `data`, encrypted if TLS is on, at the next flush."""

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
+from contextlib import suppress
 from functools import lru_cache
 from typing import Final
 
 from appliance.messages import Outcome
-from appliance.wire.loop import Loop
 
-TICK: Final = 0.1  # seconds
 _HARMLESS: Final = re.compile(r"[A-Za-z0-9@._:+/%-]+").fullmatch
 
 
-@lru_cache(4096)  # names, addresses and sources come again and again
 def escaped(text: str) -> str:
     """As one value: as it is if harmless, else quoted, with everything that is not printable as an escape."""
     if _HARMLESS(text):
@@ -33,41 +32,39 @@ def _letter(letter: str) -> str:
     return letter.encode("unicode_escape", "surrogatepass").decode()
 
 
+@lru_cache(4096)  # they come again and again
+def _route(backend: str, source: str) -> str:
+    return f" backend={escaped(backend)} source={escaped(source)}" if backend else ""
+
+
+@lru_cache(4096)
+def _tenths(number: int) -> str:
+    return f"{number / 10:.1f}"
+
+
 def line(outcome: Outcome) -> str:
     """The line of one log-in, without its end."""
-    admission, dial, there, total = outcome.ms
-    route = f" backend={escaped(outcome.backend)} source={escaped(outcome.source)}" if outcome.backend else ""
+    admission, dial, there, total = [_tenths(round(10 * ms)) for ms in outcome.ms]
     why = f" why={escaped(outcome.why)}" if outcome.why else ""
     return (
         f"login={outcome.refusal or 'ok'} session={outcome.session} service={outcome.service}"
-        f" user={escaped(outcome.user)} client={escaped(outcome.client)}{route}{why}"
-        f" ms={total:.1f} admission={admission:.1f} dial={dial:.1f} there={there:.1f}"
+        f" user={escaped(outcome.user)} client={outcome.client}{_route(outcome.backend, outcome.source)}{why}"
+        f" ms={total} admission={admission} dial={dial} there={there}"
     )
 
 
 class Log:
-    """Collects outcomes and writes them together."""
+    """Where the lines go."""
 
-    def __init__(self, loop: Loop, fd: int = 2) -> None:
-        self._loop = loop
+    def __init__(self, fd: int = 2) -> None:
         self._fd = fd
         self._prefix = "<6>" if "JOURNAL_STREAM" in os.environ else ""  # sd-daemon(3): informational
-        self._pending: list[Outcome] = []
 
-    def add(self, outcome: Outcome) -> None:
-        """Write this one with the next lot."""
-        if not self._pending:
-            self._loop.after(TICK, self.flush)
-        self._pending.append(outcome)
-
-    def flush(self) -> None:
-        """Write what was collected. A log that cannot be written is lost: mail goes on."""
-        pending, self._pending = self._pending, []
+    def write(self, outcomes: Iterable[Outcome]) -> None:
+        """A line each, all at once. A log that cannot be written is lost: mail goes on."""
         prefix = self._prefix
-        text = "".join(f"{prefix}{line(outcome)}\n" for outcome in pending)
+        text = "".join([f"{prefix}{line(outcome)}\n" for outcome in outcomes])
         data = text.encode("utf-8", "backslashreplace")
-        try:
+        with suppress(OSError):
             while data:
                 data = data[os.write(self._fd, data) :]
-        except OSError:
-            pass

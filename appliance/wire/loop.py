@@ -52,10 +52,11 @@ class Loop:
 
     def watch(self, fd: int, mask: int, handler: Handler) -> None:
         """Call `handler` with the events of `fd` that `mask` asks for (errors and hang-ups always)."""
-        handlers = self.handlers
-        if fd >= len(handlers):
-            handlers.extend([None] * (fd + 1024 - len(handlers)))
-        handlers[fd] = handler
+        try:
+            self.handlers[fd] = handler
+        except IndexError:
+            self.handlers.extend([None] * (fd + 1024 - len(self.handlers)))
+            self.handlers[fd] = handler
         self._epoll.register(fd, mask)
 
     def change(self, fd: int, mask: int) -> None:

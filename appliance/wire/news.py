@@ -70,13 +70,12 @@ class News:
 
     # --- what happened here ---
 
-    def happened(self, outcome: Outcome) -> None:
-        """Tell of a log-in, within a tick."""
-        if len(self._outcomes) >= KEPT_MOST:
-            self.dropped += 1
-            return
-        self._outcomes.append(outcome)
-        self._soon()
+    def happened(self, outcomes: list[Outcome]) -> None:
+        """Tell of log-ins, now if the controller reads."""
+        room = KEPT_MOST - len(self._outcomes)
+        self.dropped += max(0, len(outcomes) - room)
+        self._outcomes += outcomes[:room]
+        self.flush()
 
     def failed(self, key: str, count: int = 1) -> None:
         """Tell of failed guesses for an address or account."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import Final
+
+from msgspec import Struct
 
 from appliance.messages import Outcome, SessionRow
 from appliance.wire.flow import Flow
@@ -16,61 +17,25 @@ from appliance.wire.leg import Leg
 from appliance.wire.shared import Shared
 from appliance.wire.splice import SpliceFlow
 from appliance.wire.tlsflow import TlsFlow
-from appliance.wire.tlspipe import TlsPipe
-
-NO_LIMIT: Final = 0.0
 
 
-class Relay:
-    """Both directions of one session. `limit`: seconds of silence it may last, 0 for that of the configuration."""
+class Relay(Struct, eq=False):
+    """Both directions of one session."""
 
-    __slots__ = (
-        "backend",
-        "backend_tls",
-        "client",
-        "client_tls",
-        "down",
-        "farewell",
-        "id",
-        "limit",
-        "loop",
-        "moved",
-        "over",
-        "quiet_since",
-        "service",
-        "shared",
-        "since",
-        "up",
-        "user",
-    )
-
-    def __init__(self, shared: Shared, outcome: Outcome, farewell: bytes, client: Leg, backend: Leg) -> None:
-        self.shared = shared
-        self.loop = shared.loop
-        self.id = outcome.session
-        self.user = outcome.user
-        self.service = outcome.service
-        self.client = outcome.client
-        self.backend = outcome.backend
-        self.since = outcome.at
-        self.farewell = farewell
-        self.over = False
-        self.limit = NO_LIMIT
-        self.moved = 0
-        self.quiet_since = shared.loop.now
-        self.client_tls = client.tls
-        self.backend_tls = backend.tls
-        self.up: Flow
-        self.down: Flow
-        if client.tls is None and backend.tls is None:
-            self.up = SpliceFlow(self, client, backend.fd)
-            self.down = SpliceFlow(self, backend, client.fd)
-        else:
-            self.up = up = TlsFlow(self, client, backend.fd)
-            self.down = down = TlsFlow(self, backend, client.fd)
-            up.opener = down.sealer = client.tls
-            up.sealer = down.opener = backend.tls
-        self.up.twin, self.down.twin = self.down, self.up
+    shared: Shared
+    id: str
+    user: str
+    service: str
+    client: str  # its address
+    backend: str  # its name
+    since: float  # seconds since the epoch
+    farewell: bytes  # what the client is told when the session is ended from here
+    up: Flow
+    down: Flow
+    quiet_since: float  # on the loop's clock
+    moved: int = 0  # octets, when they were counted last
+    limit: float = 0.0  # seconds of silence it may last; 0: as configured
+    over: bool = False
 
     def check_idle(self, now: float, idle_seconds: float) -> None:
         """End the session if it has been silent for too long."""
@@ -110,43 +75,61 @@ class Relay:
         self.over = True
         shared, up, down = self.shared, self.up, self.down
         del shared.relays[self.id]
-        if self.client_tls is not None and not down.blocked:
-            _say_goodbye(self.client_tls, up.fd)
-        if self.backend_tls is not None and not up.blocked:
-            _say_goodbye(self.backend_tls, down.fd)
-        for flow in (up, down):
-            if flow.pipe is not None:
-                flow.release()
-            shared.loop.discard(flow.fd)
-            flow.kept = b""
+        up.let_go()
+        down.let_go()
+        shared.loop.discard(up.fd)
+        shared.loop.discard(down.fd)
         octets = shared.octets[self.service]
         octets[0] += up.octets
         octets[1] += down.octets
         del up.twin, down.twin, self.up, self.down  # no cycle is left for the collector
-        self.client_tls = self.backend_tls = None
 
     abandon = close
 
 
-def _say_goodbye(tls: TlsPipe, fd: int) -> None:
-    """close_notify (RFC 8446 6.1), if it can be had at once."""
-    with suppress(OSError):
-        os.write(fd, tls.farewell())
-
-
 def begin(shared: Shared, outcome: Outcome, farewell: bytes, client: Leg, backend: Leg) -> None:
     """From here on the two sides are a pipe. What was read but not consumed goes first, once and in order."""
-    relay = Relay(shared, outcome, farewell, client, backend)
-    shared.relays[relay.id] = relay
-    up, down = relay.up, relay.down
+    up, down = _flows(client, backend)
+    relay = Relay(
+        shared,
+        outcome.session,
+        outcome.user,
+        outcome.service,
+        outcome.client,
+        outcome.backend,
+        outcome.at,
+        farewell,
+        up,
+        down,
+        shared.loop.now,
+    )
+    up.relay = down.relay = shared.relays[outcome.session] = relay
+    up.twin, down.twin = down, up
     handlers = shared.loop.handlers
     handlers[up.fd] = up.ready
     handlers[down.fd] = down.ready
-    down.start(_due(client), backend.inbox)
-    if not relay.over and (client.inbox or backend.outbox or client.ended or not up.reading):
-        up.start(_due(backend), client.inbox)
+    client.flush()
+    if not (client.settled() and backend.settled()):
+        _catch_up(relay, client, backend)
 
 
-def _due(leg: Leg) -> bytes:
-    """What was queued for this side and not yet sent."""
-    return leg.outbox if leg.tls is None else leg.outbox + leg.tls.take_owed()
+def _flows(client: Leg, backend: Leg) -> tuple[Flow, Flow]:
+    if client.tls is None and backend.tls is None:
+        return SpliceFlow(client.fd, backend.fd), SpliceFlow(backend.fd, client.fd)
+    up, down = TlsFlow(client.fd, backend.fd), TlsFlow(backend.fd, client.fd)
+    up.opener = down.sealer = client.tls
+    up.sealer = down.opener = backend.tls
+    return up, down
+
+
+def _catch_up(relay: Relay, client: Leg, backend: Leg) -> None:
+    """One side is not as usual: it has octets on their way, is not read, or is gone."""
+    up, down = relay.up, relay.down
+    if client.broken or backend.broken:
+        relay.close()
+        return
+    up.take_over(client)
+    down.take_over(backend)
+    down.start(client.outbox, backend.inbox)
+    if not relay.over:
+        up.start(backend.outbox, client.inbox)

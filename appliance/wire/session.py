@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from appliance.protocols.conversation import (
     CLIENT,
+    Admit,
     Conversation,
     Door,
     Effect,
@@ -31,6 +32,7 @@ from appliance.wire.effects import PENDING
 from appliance.wire.leg import AHEAD, Leg
 from appliance.wire.listener import Policy
 from appliance.wire.loop import ERR, HUP, OUT, READING
+from appliance.wire.ports import Verdict
 from appliance.wire.preauth import origin
 from appliance.wire.reach import drop_backend, in_dial, stop_dialling, unreachable
 from appliance.wire.securing import decrypt
@@ -66,47 +68,33 @@ class Session:
         "door",
         "effect",
         "expires",
-        "id",
-        "limits",
         "origin",
         "policy",
         "shared",
-        "since",
     )
 
     def __init__(
         self, shared: Shared, limits: Limits, policy: Policy, session: str, fd: int, ip: str, port: int
     ) -> None:
+        loop, clear = shared.loop, policy.may_log_in_clear(ip)
         self.shared = shared
         self.policy = policy
-        self.id = session
-        self.limits = limits
+        self.door = Door(shared.hostname, False, policy.starttls, clear, ip, port, session, limits, policy.promised)
         self.origin = ip if ":" not in ip else origin(ip)
-        self.client = Leg(self, CLIENT, shared.loop, fd)
+        self.client = Leg(self, CLIENT, loop, fd)
         self.backend: Leg | None = None
         self.conversation: Conversation | None = None
         self.attempt: Attempt | None = None
         self.dialling: Dialling | None = None
         self.effect: Effect = IN_TLS
-        self.since = shared.loop.now
-        self.expires = self.since + limits.preauth_seconds
-        self.deadline = self.since + limits.preauth_read_seconds
+        self.expires = loop.now + limits.preauth_seconds
+        self.deadline = loop.now + limits.preauth_read_seconds
         self.allowance = limits.preauth_bytes
-        self.door = Door(
-            shared.hostname,
-            secured=False,
-            starttls=policy.starttls,
-            may_log_in_clear=policy.may_log_in_clear(ip),
-            client_ip=ip,
-            client_port=port,
-            session=session,
-            limits=limits,
-            promised=policy.promised,
-        )
 
     def begin(self) -> None:
         """The client is connected."""
-        self.shared.loop.watch(self.client.fd, READING, self.client.ready)
+        client = self.client
+        client.loop.watch(client.fd, READING, client.ready)
         if not self.policy.tls:
             self.converse()
 
@@ -115,12 +103,10 @@ class Session:
         self.conversation = self.shared.protocols[self.policy.service](self.door)
         self.advance(None)
 
-    @property
     def peer(self) -> Peer:
         """The client, as admission knows it."""
         door = self.door
-        secured = door.secured or door.may_log_in_clear
-        return Peer(self.policy.service, door.client_ip, door.client_port, secured)
+        return Peer(self.policy.service, door.client_ip, door.client_port, door.secured or door.may_log_in_clear)
 
     # --- the conversation ---
 
@@ -144,18 +130,24 @@ class Session:
                     answer = _HOW[type(effect)](self, effect)
                 except _FACTS as raised:
                     effect = conversation.throw(raised)
-                    continue
-                if answer is PENDING:
-                    return
-                effect = conversation.send(answer)
+                else:
+                    if answer is PENDING:
+                        return
+                    effect = conversation.send(answer)
         except (StopIteration, Gone, LineTooLong):
             self.leave()
         except Misspoken as misspoken:
             self.client.queue(misspoken.farewell)
             self.leave()
         except Exception:  # a bug, of a conversation or of ours: one line in the log, one session lost
-            log.exception("session %s ends by a fault of ours", self.id)
+            log.exception("session %s ends by a fault of ours", self.door.session)
             self.close()
+
+    def admitted(self, verdict: Verdict) -> None:
+        """The verdict took time; it may come too late."""
+        if type(self.effect) is Admit and self.attempt is not None:
+            self.attempt.admitted(verdict)
+            self.advance(verdict)
 
     def raise_in(self, fact: Exception) -> None:
         """Tell the conversation a fact, wherever it is."""
@@ -177,7 +169,7 @@ class Session:
         if leg is not client:
             self.deadline = self.attempt.login_by if self.attempt is not None else self.expires
         else:
-            soon = self.shared.loop.now + self.limits.preauth_read_seconds
+            soon = self.shared.loop.now + self.door.limits.preauth_read_seconds
             self.deadline = soon if soon < self.expires else self.expires
         if not leg.mask & READING:
             leg.interest(reading=True)

@@ -71,7 +71,7 @@ class SpliceFlow(Flow):
         self.pipe = pipes.lend()
         if self.pipe is not None:
             self.held = 0
-            self.relay.loop.handlers[self.fd] = self.spliced
+            self.relay.shared.loop.handlers[self.fd] = self.spliced
 
     def spliced(self, events: int) -> None:
         """Move what is there; back to copying once it is little."""
@@ -91,7 +91,8 @@ class SpliceFlow(Flow):
         if self.held:
             self.keep(b"")
         elif size < LARGE:
-            self.release()
+            self.let_go()
+            self.relay.shared.loop.handlers[self.fd] = self.bulk
             if not size:
                 self.end()
 
@@ -112,13 +113,11 @@ class SpliceFlow(Flow):
         except OSError as error:
             self.unwritable(error)
 
-    def release(self) -> None:
-        """Give the pipe back, and copy."""
+    def let_go(self) -> None:
+        """Give the pipe back."""
         pipe, self.pipe = self.pipe, None
         if pipe is not None:
             if self.held:
                 pipes.destroy(pipe)
             else:
                 pipes.take_back(pipe)
-        if not self.relay.over:
-            self.relay.loop.handlers[self.fd] = self.bulk

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from appliance.wire.session import Session
 
 NEVER: Final = float("inf")
+IMPLICIT: Final = TlsMode.IMPLICIT
 
 
 def _flush(session: Session) -> None:
@@ -48,21 +49,14 @@ def _flush(session: Session) -> None:
 def _admit(session: Session, effect: Admit) -> Verdict | object:
     attempt = session.attempt
     if attempt is None:
-        attempt = session.attempt = Attempt(session.peer, effect.credentials)
+        attempt = session.attempt = Attempt(session.peer(), effect.credentials)
     session.deadline = NEVER
-    answer = partial(_admitted, session, effect, attempt)
-    verdict = session.shared.admission.admit(attempt.peer, effect.credentials, answer)
+    verdict = session.shared.admission.admit(attempt.peer, effect.credentials, session.admitted)
     if verdict is None:
         _flush(session)
         return PENDING
     attempt.admitted(verdict)
     return verdict
-
-
-def _admitted(session: Session, effect: Admit, attempt: Attempt, verdict: Verdict) -> None:
-    if session.effect is effect:
-        attempt.admitted(verdict)
-        session.advance(verdict)
 
 
 def _wait(session: Session, effect: Wait) -> object:
@@ -81,8 +75,8 @@ def _waited(session: Session, effect: Effect) -> None:
 
 def _refuse(session: Session, effect: Refuse) -> object:
     shared = session.shared
-    attempt, session.attempt = session.attempt or Attempt(session.peer, None), None
-    shared.record(attempt.outcome(session.id, shared.epoch, effect.refusal, effect.why))
+    attempt, session.attempt = session.attempt or Attempt(session.peer(), None), None
+    shared.record(attempt.outcome(session.door.session, shared.epoch, effect.refusal, effect.why))
     hold = shared.admission.refused(attempt.peer, attempt.credentials, effect.refusal, attempt.elapsed)
     if hold <= 0:
         return None
@@ -96,26 +90,25 @@ def _refuse(session: Session, effect: Refuse) -> object:
 
 
 def _dial(session: Session, effect: Dial) -> Refusal | object:
-    attempt, shared, limits = session.attempt, session.shared, session.limits
+    attempt, shared, limits = session.attempt, session.shared, session.door.limits
     assert attempt is not None
-    now = shared.loop.now
-    attempt.route = effect.route
+    loop, route = shared.loop, effect.route
+    until = loop.now + limits.connect_seconds
+    attempt.route = route
     if not attempt.login_by:
-        attempt.login_by = now + limits.login_seconds
+        attempt.login_by = loop.now + limits.login_seconds
     else:
         shared.totals[f"retries/{session.policy.service}"] += 1
-        if now >= attempt.login_by:
+        if loop.now >= attempt.login_by:
             return Refusal.TRY_LATER
-    _flush(session)
-    endpoint = effect.route.endpoint
+    if until > attempt.login_by:
+        until = attempt.login_by
+    if session.client.outbox:
+        session.client.flush()
+    endpoint = route.endpoint
     header = _header(session) if endpoint.client_address == "proxy-v2" else b""
-    session.dialling = Dialling(
-        shared.loop,
-        partial(_dialled, session),
-        header=header,
-        patient=not header and endpoint.tls is not TlsMode.IMPLICIT,
-        seconds=min(limits.connect_seconds, attempt.login_by - now),
-    )
+    patient = not header and endpoint.tls is not IMPLICIT
+    session.dialling = Dialling(session, loop, header, patient, until, _dialled)
     session.dialling.begin(shared.resolver, endpoint.host, endpoint.port)
     return PENDING
 
@@ -128,16 +121,11 @@ def _dialled(session: Session, result: int | Failed) -> None:
     attempt, dialling, session.dialling = session.attempt, session.dialling, None
     assert attempt is not None and dialling is not None and attempt.route is not None
     if isinstance(result, Failed):
-        if result.ours:
-            attempt.dialled()
-            attempt.trouble = result.why
-            session.advance(Refusal.TRY_LATER)
-        else:
-            unreachable(session, result.why)
+        _not_dialled(session, attempt, result)
         return
     leg = session.backend = Leg(session, BACKEND, session.shared.loop, result)
-    session.shared.loop.handlers[result] = leg.ready
-    if attempt.route.endpoint.tls is TlsMode.IMPLICIT:
+    leg.loop.handlers[result] = leg.ready
+    if attempt.route.endpoint.tls is IMPLICIT:
         session.deadline = dialling.deadline
         begin_tls(session, leg)
         return
@@ -145,6 +133,15 @@ def _dialled(session: Session, result: int | Failed) -> None:
     leg.heard = leg.inbox != b""
     attempt.dialled()
     session.advance(None)
+
+
+def _not_dialled(session: Session, attempt: Attempt, failed: Failed) -> None:
+    if failed.ours:
+        attempt.dialled()
+        attempt.trouble = failed.why
+        session.advance(Refusal.TRY_LATER)
+    else:
+        unreachable(session, failed.why)
 
 
 def _hang_up(session: Session, effect: HangUp) -> None:
@@ -167,14 +164,14 @@ def _relay(session: Session, effect: Relay) -> object:
     assert attempt is not None and attempt.route is not None and backend is not None
     shared.room.leave(session)
     shared.admission.reached(attempt.route.endpoint, attempt.peer)
-    outcome = attempt.outcome(session.id, shared.epoch)
+    outcome = attempt.outcome(session.door.session, shared.epoch)
     shared.admission.welcomed(attempt.peer, attempt.route, outcome.ms[-1] / 1000)
     shared.record(outcome)
     client, conversation = session.client, session.conversation
     session.attempt = session.backend = session.conversation = client.session = backend.session = None
     relay.begin(shared, outcome, effect.farewell, client, backend)
     assert conversation is not None
-    conversation.close()
+    next(conversation, None)  # it returns; to close it would raise in it, which costs more
     return PENDING
 
 

@@ -6,7 +6,9 @@ half a connection. Must never put plaintext on a side that speaks TLS.
 
 from __future__ import annotations
 
+import os
 import ssl
+from contextlib import suppress
 from typing import Final
 
 from appliance.wire.flow import BULK, Flow, buffer, read, readv, view
@@ -37,7 +39,7 @@ class TlsFlow(Flow):
             self.unreadable(error)
             return
         if len(data) == SMALL:
-            self.relay.loop.handlers[self.fd] = self.bulk
+            self.relay.shared.loop.handlers[self.fd] = self.bulk
         try:
             if self.opener is not None:
                 data = self.opener.opened(data)
@@ -77,7 +79,7 @@ class TlsFlow(Flow):
             self.relay.close()
             return
         if size < SMALL:
-            self.relay.loop.handlers[self.fd] = self.ready
+            self.relay.shared.loop.handlers[self.fd] = self.ready
         opener = self.opener
         if opener is not None and (opener.owed or opener.ended):
             self._answered(opener)
@@ -96,3 +98,9 @@ class TlsFlow(Flow):
     def pass_on_the_end(self) -> None:
         """The session is over."""
         self.relay.close()
+
+    def let_go(self) -> None:
+        """The session is over: say close_notify (RFC 8446 6.1), if it can be had at once."""
+        if self.opener is not None and not self.twin.blocked:
+            with suppress(OSError):
+                os.write(self.fd, self.opener.farewell())

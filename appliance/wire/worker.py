@@ -45,6 +45,7 @@ from appliance.wire.shared import Shared
 
 log = logging.getLogger(__name__)
 
+TICK = 0.1  # seconds between two lots of outcomes
 SPARE_DESCRIPTORS = 64  # for databases, the log, the controller, pipes
 RESOLVER_THREADS, RESOLVER_QUEUE = 4, 64
 IDLE_SWEEP = 15  # seconds between two looks at who is idle
@@ -93,7 +94,8 @@ class Worker:
         self._on_failures = on_failures
         self._on_certificates = on_certificates
         self._listeners: list[Listener] = []
-        self._log = Log(loop, log_fd)
+        self._log = Log(log_fd)
+        self._happened: list[Outcome] = []
         self._serial = 0
         self._prefix = f"{_base36(int(time.time()))}{_base36(slot)}"
         self._drain_by = float("inf")
@@ -128,9 +130,7 @@ class Worker:
         gc.collect()
         gc.freeze()  # what lives as long as the process is not looked at again
         self.loop.run()
-        self._log.flush()
-        if self.news is not None:
-            self.news.flush()
+        self._tell()
         return 0
 
     def replace_listeners(self, specs: list[ListenerSpec], descriptors: list[int]) -> None:
@@ -223,9 +223,16 @@ class Worker:
         self.shared.room.evict_oldest()
 
     def _record(self, outcome: Outcome) -> None:
-        self._log.add(outcome)
+        """A log-in ended: told with the others of this tick."""
+        if not self._happened:
+            self.loop.after(TICK, self._tell)
+        self._happened.append(outcome)
+
+    def _tell(self) -> None:
+        happened, self._happened = self._happened, []
+        self._log.write(happened)
         if self.news is not None:
-            self.news.happened(outcome)
+            self.news.happened(happened)
 
     # --- the controller ---
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from appliance.messages import Outcome
 from appliance.wire.logline import Log, escaped, line
-from appliance.wire.loop import Loop
 
 
 def outcome(user: str = "maria@example.test", why: str = "") -> Outcome:
@@ -53,26 +52,15 @@ def test_any_text_stays_in_its_field(user: str, why: str) -> None:
 def test_lines_are_written_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JOURNAL_STREAM", "8:1")
     read_end, write_end = os.pipe()
-    loop = Loop()
-    log = Log(loop, write_end)
-    for user in ("one", "two"):
-        log.add(outcome(user))
-    while not log_is_empty(log):
-        loop.turn()
+    Log(write_end).write([outcome("one"), outcome("two")])
     written = os.read(read_end, 10000).decode().splitlines()
     assert [entry[:3] for entry in written] == ["<6>", "<6>"]
     os.close(read_end)
     os.close(write_end)
 
 
-def log_is_empty(log: Log) -> bool:
-    return not log._pending
-
-
 def test_a_log_that_cannot_be_written_stops_nothing() -> None:
     read_end, write_end = os.pipe()
     os.close(read_end)
-    log = Log(Loop(), write_end)
-    log.add(outcome())
-    log.flush()
+    Log(write_end).write([outcome()])
     os.close(write_end)
