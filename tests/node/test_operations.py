@@ -98,7 +98,7 @@ def test_changes_go_live_without_dropping_a_session(new_node: NewNode, stores: S
         before = stores.beta.log().count(f"Login: user=<{MARIA.address}>")
         assert verdict(node, *MARIA).startswith(b"tag OK")
         line = f"Login: user=<{MARIA.address}>"
-        eventually(lambda: stores.beta.log().count(line) == before + 1, "beta's log tells of the log-in")
+        stores.beta.tells(line, before + 1)
         assert session.ask(b"NOOP")[-1].startswith(b"tag OK")
 
 

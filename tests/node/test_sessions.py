@@ -18,7 +18,6 @@ from tests.services.authority import Authority
 from tests.services.dovecot import Dovecot
 from tests.services.node import Node
 from tests.services.people import JOERG, MARIA, OTTO, QUOTES, Person
-from tests.services.ports import eventually
 from tests.services.talk import Talk
 
 MESSAGE = b"From: a@example.test\r\nSubject: test\r\n\r\n" + b"0123456789abcdef\r\n" * 5000
@@ -70,8 +69,7 @@ def test_people_reach_their_own_store(node: Node, stores: Stores) -> None:
     for who, store in ((MARIA, stores.alpha), (OTTO, stores.beta)):
         before = store.log().count(f"Login: user=<{who.address}>")
         node.logged_in(*who).logout()
-        line = f"Login: user=<{who.address}>"
-        eventually(lambda: store.log().count(line) == before + 1, "the store's log tells of the log-in")
+        store.tells(f"Login: user=<{who.address}>", before + 1)
 
 
 @pytest.mark.parametrize("name", ["MARIA@EXAMPLE.TEST", " maria@example.test", "maria+tag@example.test"])

@@ -138,6 +138,10 @@ class Dovecot:
         assert self.master and self.master.poll() is None, f"{self.name} ended: {self.log()}"
         return answers(self.host, self.imap) and (self.starttls == "no" or answers(self.host, self.imaps))
 
+    def tells(self, text: str, times: int) -> None:
+        """Wait until the log says `text` so many times: it is written a moment after the answer was given."""
+        eventually(lambda: self.log().count(text) >= times, f"{self.name}'s log says {text!r} {times} times")
+
     def stop(self) -> None:
         """End it, its sessions included: the whole process group, since its master alone takes seconds."""
         if self.master:
