@@ -72,7 +72,7 @@ def backup_command(file: Path, with_spool: bool) -> None:
 
 
 @click.command("restore")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path))
 @click.option("--with-spool", is_flag=True, help="Its undelivered mail too: what was delivered since goes out twice.")
 def restore_command(file: Path, with_spool: bool) -> None:
     """Load a backup into this home, whether the node runs or not. What the home held is replaced.
