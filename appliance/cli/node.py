@@ -90,7 +90,7 @@ def restore_command(file: Path, with_spool: bool) -> None:
 
 def _prepare(home: Home) -> None:
     """A backup may be restored where there is no node, or no whole one any more."""
-    if home.config_db.exists():
+    if os.access(home.path, os.X_OK) and home.config_db.exists():
         return
     from appliance.control import founding
 
