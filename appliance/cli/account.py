@@ -109,7 +109,7 @@ def account_remove(address: str) -> None:
 
 
 @account_command.command("import")
-@click.argument("file", type=click.Path(allow_dash=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(allow_dash=True, path_type=Path))
 def account_import(file: Path) -> None:
     """Import CSV `address,password-or-hash` from FILE, or - for standard input. Any wrong line blocks all.
 

@@ -11,7 +11,7 @@ import click
 from appliance.cli.base import Failure, ask, invocation, plain, show, show_table
 from appliance.control.api.certificates import CertAdd, CertCheck, CertList, CertRemove
 
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FILE = click.Path(path_type=Path)
 
 
 @click.group("cert")

@@ -15,7 +15,7 @@ from appliance.control.api.config import ConfigApply, ConfigDiff, ConfigExport, 
 if TYPE_CHECKING:
     from appliance.control.tomlfile import Fault, Reading
 
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FILE = click.Path(path_type=Path)
 MARKS = {"add": "+", "set": "~", "remove": "-"}
 
 Differences = list[dict[str, Any]]

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 import click
 import msgspec
 
-from appliance.cli.base import Failure, ask, invocation, plain, show, show_json, show_table, stream
+from appliance.cli.base import Failure, ask, invocation, plain, show, show_table, stream
 from appliance.cli.mapfile import entries, opened, show_report
 from appliance.cli.settings import show_settings, values_of
 from appliance.control.api.maps import (
@@ -173,13 +173,22 @@ def map_export(map_name: str, form: str) -> None:
     """
     pages: Iterator[list[Row]] = stream(MapExport(map_name))
     if invocation().json:
-        show_json([{"address": row[0], "backend": row[1]} for rows in pages for row in rows])
+        _stream_json(row for rows in pages for row in rows)
         return
     line, first = LINES[form], next(pages, [])  # a refusal comes before anything is printed
     if form != "jsonl":
         sys.stdout.write(line(["address", "backend"]) + "\n")
     for rows in chain([first], pages):
         sys.stdout.writelines(line(row) + "\n" for row in rows)
+
+
+def _stream_json(rows: Iterator[Row]) -> None:
+    """One JSON list, written as the rows come: a million of them need not be held."""
+    begun = False
+    for row in rows:
+        sys.stdout.write(f"{',' if begun else '['}\n  {LINES['jsonl'](row)}")
+        begun = True
+    sys.stdout.write("\n]\n" if begun else "[]\n")
 
 
 @map_command.command("undo")

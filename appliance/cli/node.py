@@ -72,7 +72,7 @@ def backup_command(file: Path, with_spool: bool) -> None:
 
 
 @click.command("restore")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path))
 @click.option("--with-spool", is_flag=True, help="Its undelivered mail too: what was delivered since goes out twice.")
 def restore_command(file: Path, with_spool: bool) -> None:
     """Load a backup into this home, whether the node runs or not. What the home held is replaced.
@@ -90,7 +90,7 @@ def restore_command(file: Path, with_spool: bool) -> None:
 
 def _prepare(home: Home) -> None:
     """A backup may be restored where there is no node, or no whole one any more."""
-    if home.config_db.exists():
+    if os.access(home.path, os.X_OK) and home.config_db.exists():
         return
     from appliance.control import founding
 

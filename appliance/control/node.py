@@ -181,6 +181,8 @@ def _opening(path: Path) -> Iterator[None]:
         yield
     except (UpgradeNeeded, Behind) as error:
         raise Refused(f"cannot open {path}: {error}") from error
+    except PermissionError as error:
+        raise Refused(f"cannot open {path}: {error.strerror}") from error
     except (OSError, ValueError, sqlite3.Error) as error:
         why = (error.strerror if isinstance(error, OSError) else error) if path.exists() else "it is missing"
         raise Refused(f"cannot open {path}: {why}; {REMEDIES[path.name].format(home=path.parent)}") from error

@@ -58,7 +58,7 @@ def _number(kinds: tuple[type, ...], what: str) -> Check:
         low, high = setting.minimum, setting.maximum
         inside = isinstance(value, kinds) and not isinstance(value, bool) and value == value
         inside = inside and (low is None or value >= low) and (high is None or value <= high)
-        limits = (f" from {low:g}" if low is not None else "") + (f" to {high:g}" if high is not None else "")
+        limits = (f" from {low:,}" if low is not None else "") + (f" to {high:,}" if high is not None else "")
         return "" if inside else f"{what}{limits}"
 
     return check

@@ -184,7 +184,8 @@ def test_text_that_is_no_toml_has_a_line_too(postern: Postern) -> None:
     assert "postern.toml:2: it is not UTF-8" in postern.text("config", "check", str(path), status=1)
     path.write_bytes(b"a = " + b"[" * 100_000)
     assert "postern.toml:1: " in postern.text("config", "check", str(path), status=1)
-    assert postern("config", "check", str(path) + "-not-there").returncode == 2
+    assert "No such file" in postern.text("config", "check", str(path) + "-not-there", status=1)
+    assert "Is a directory" in postern.text("config", "apply", str(postern.home), status=1)
 
 
 def test_check_needs_no_node(postern: Postern) -> None:
