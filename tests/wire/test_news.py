@@ -78,8 +78,8 @@ def test_what_strangers_send_is_never_more_than_a_packet(pair: Pair) -> None:
     pair.turn(1.1)
     pair.accept()
     names = [str(number) + "\u00fc" * (4000 if number % 7 else 10) for number in range(300)]
+    pair.news.happened([Outcome(1.0, "s", "imap", name, "192.0.2.1", ms=[0.0] * 4) for name in names])
     for name in names:
-        pair.news.happened([Outcome(1.0, "s", "imap", name, "192.0.2.1", ms=[0.0] * 4)])
         pair.news.failed(name)
     told: list[Any] = []
     for _ in range(200):
