@@ -53,8 +53,9 @@ class Supervisor:
         self.external = external  # systemd starts the roles; we only hand out sockets
         self.claim = claim(home)
         # Without a writer's connection held open, read-only users of a WAL database fail once the writer has closed.
-        self.keeper = writer(home.config_db)
-        self.keeper.execute("SELECT count(*) FROM meta").fetchone()
+        self.keepers = [writer(path) for path in (home.config_db, home.node_db)]
+        for keeper in self.keepers:
+            keeper.execute("SELECT count(*) FROM sqlite_master").fetchone()
         self.instances: list[Instance] = []
         self.due: list[tuple[float, str, int]] = []  # when to start which role again, after how many failures
         self.begun: set[str] = set()  # roles that were ready once

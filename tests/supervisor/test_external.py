@@ -125,6 +125,20 @@ def test_roles_come_after_it_and_it_survives_in_the_store(node: Node, manager: M
     assert answers(node.host, node.imap)
 
 
+def test_sessions_can_be_started_when_the_controller_has_ended(node: Node, manager: Manager) -> None:
+    manager.supervisor()
+    manager.until("READY=1")
+    controller = manager.role("appliance.control.server", "controller")
+    eventually(lambda: node.run("status").returncode == 0 and (node.home / "control.sock").exists(), "it answers")
+    controller.terminate()
+    assert controller.wait(20) == 0
+    # Who may write nothing here can open a WAL database only while these exist.
+    for database in ("config.db", "node.db"):
+        assert (node.home / f"{database}-wal").exists() and (node.home / f"{database}-shm").exists(), database
+    manager.role("appliance.sessions", "sessions-0.1")
+    eventually(lambda: answers(node.host, node.imap) and greets(node), "log-ins begin without it")
+
+
 def test_an_address_that_is_given_up_leaves_the_store(node: Node, manager: Manager) -> None:
     manager.supervisor()
     manager.role("appliance.control.server", "controller")
