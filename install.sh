@@ -41,7 +41,7 @@ install_python() {
 
 create_users() {
     if command -v systemd-sysusers >/dev/null; then
-        systemd-sysusers "$PWD/systemd/sysusers.conf" >/dev/null 2>&1
+        said=$(systemd-sysusers "$PWD/systemd/sysusers.conf" 2>&1) || die "cannot create the users: $said"
         return
     fi
     getent group postern-admin >/dev/null || groupadd --system postern-admin

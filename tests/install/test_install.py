@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -123,6 +124,9 @@ def test_installed_used_upgraded_and_stopped(machine: Machine) -> None:
     assert dict(line.split(" ", 1) for line in modes) == MODES
     who_may(machine)
 
+    if machine.init == "systemd":
+        parts_alone(machine)
+
     held = session(machine)
     said = install(machine)
     if machine.init == "systemd":
@@ -152,6 +156,23 @@ def who_may(machine: Machine) -> None:
     refused = machine.run("runuser", "-u", "bob", "--", "postern", "status", check=False)
     assert refused.returncode == 1 and "postern-admin" in refused.stderr
     machine.run("runuser", "-u", "postern-sessions", "--", "python3", "-c", ATTEMPTS)
+
+
+def parts_alone(machine: Machine) -> None:
+    """The supervisor may be restarted beside open sessions; mail flows, and begins to flow, without the controller."""
+    held = session(machine)
+    for _ in range(2):
+        machine.run("systemctl", "restart", "postern.service")
+        assert say(session(machine), "LOGOUT").startswith("tag OK")
+        kept = machine.run("systemctl", "show", "--property=NFileDescriptorStore", "--value", "postern.service").stdout
+        assert int(kept) == len(os.sched_getaffinity(0)), "one for each worker"
+    assert say(held, "NOOP").startswith("tag OK")
+    say(held, "LOGOUT")
+    machine.run("systemctl", "stop", "postern-controller.service")
+    assert say(session(machine), "LOGOUT").startswith("tag OK")
+    machine.run("systemctl", "restart", *instances(machine))
+    assert say(session(machine), "LOGOUT").startswith("tag OK")
+    machine.run("systemctl", "start", "postern-controller.service")
 
 
 def instances(machine: Machine) -> list[str]:
