@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from db import bulk
+
 CACHE_KIB: Final = 8192
 
 _SCHEMA: Final = "CREATE TABLE staged (line INTEGER PRIMARY KEY, address TEXT NOT NULL, backend TEXT NOT NULL)"
@@ -67,7 +69,7 @@ class Staging:
 
     def add(self, rows: Sequence[tuple[int, str, str]]) -> None:
         """Rows of (line, address, back-end); no line twice."""
-        self._connection.executemany("INSERT INTO staged (line, address, backend) VALUES (?, ?, ?)", rows)
+        bulk.insert(self._connection, "INSERT INTO staged (line, address, backend) VALUES", "({}, {}, {})", rows)
 
     def seal(self, limit: int) -> tuple[int, list[Conflict]]:
         """After the last row. How many conflicts there are, and the first of them, by line.

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import math
+import os
 import resource
 import selectors
 import signal
@@ -40,8 +42,12 @@ SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2, 
 
 def say(text: str) -> None:
     """One line for the administrator who started us, or the journal."""
-    with contextlib.suppress(OSError):  # nobody reads it any more
+    try:
         print(text, file=sys.stderr, flush=True)
+    except OSError as error:
+        if error.errno in (errno.EPIPE, errno.EIO):  # nobody reads it any more
+            with open(os.devnull, "w") as nowhere:  # what is left to be flushed would make our end a failure
+                os.dup2(nowhere.fileno(), sys.stderr.fileno())
 
 
 class Supervisor:

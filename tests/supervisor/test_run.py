@@ -22,7 +22,7 @@ def kill_controller(node: Node) -> None:
     """And wait for its successor."""
     controller = node.controller()
     os.kill(controller, signal.SIGKILL)
-    eventually(lambda: node.processes("control.server") and node.controller() != controller, "it is back")
+    eventually(lambda: any(pid != controller for pid in node.processes("control.server")), "it is back")
 
 
 # --- the start -----------------------------------------------------------------------------------------------------
