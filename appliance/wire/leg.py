@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from appliance.protocols.conversation import Secure, Side
+from appliance.protocols.conversation import Side
 from appliance.wire.loop import IN, OUT, READING, Loop
+from appliance.wire.securing import decrypt
 
 if TYPE_CHECKING:
     from appliance.wire.session import Session
@@ -42,13 +43,17 @@ class Leg:
         session = self.session
         if session is None or (events != IN and session.unusual(self, events)):
             return
-        data = self.take()
-        if self.tls is not None or type(session.effect) is Secure:
-            session.decrypt(self, data)
-            return
+        self.inbox += self.take()
         self.heard = True
-        self.inbox += data
         session.arrived(self)
+
+    def ready_in_tls(self, events: int) -> None:
+        """As `ready`, once the handshake is to come."""
+        session = self.session
+        if session is None or (events != IN and session.unusual(self, events)):
+            return
+        if decrypt(session, self, self.take()):
+            session.arrived(self)
 
     def abandon(self) -> None:
         """A bug of ours: the session ends."""

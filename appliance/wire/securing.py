@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 from appliance.edge.clienthello import NO_APPLICATION_PROTOCOL, protocols_offered
 from appliance.edge.tls import ALPN
-from appliance.protocols.conversation import BACKEND, CLIENT, Gone, Misspoken, Secure, Side
+from appliance.protocols.conversation import BACKEND, CLIENT, Gone, Misspoken, Secure
 from appliance.wire.dial import pin_holds
 from appliance.wire.effects import PENDING
-from appliance.wire.leg import Leg
 from appliance.wire.reach import in_dial, unreachable, untrusted
 from appliance.wire.tlspipe import TlsPipe
 
 if TYPE_CHECKING:
+    from appliance.wire.leg import Leg
     from appliance.wire.session import Session
 
 
@@ -29,6 +29,7 @@ def secure(session: Session, effect: Secure) -> object:
     if leg.inbox:
         raise Misspoken(effect.side, "octets in the clear before TLS")
     session.wait_for(leg)
+    leg.loop.handlers[leg.fd] = leg.ready_in_tls
     if effect.side is BACKEND:
         begin_tls(session, leg)
     return PENDING
@@ -41,25 +42,26 @@ def begin_tls(session: Session, leg: Leg) -> None:
     except (ssl.SSLError, ValueError) as error:
         untrusted(session, f"its CA cannot be used: {error}")
         return
-    _shake(session, leg, BACKEND, b"")
+    _shake(session, leg, b"")
 
 
-def decrypt(session: Session, leg: Leg, side: Side, data: bytes) -> bool:
+def decrypt(session: Session, leg: Leg, data: bytes) -> bool:
     """Take `data` of a leg in TLS. False: the handshake goes on, or the session took another turn by it."""
-    if leg.tls is None:
+    tls = leg.tls
+    if tls is None:
         _hello(session, leg, data)
         return False
-    if not leg.tls.done:
-        _shake(session, leg, side, data)
+    if not tls.done:
+        _shake(session, leg, data)
         return False
     if data:
         try:
-            leg.inbox += leg.tls.opened(data)
+            leg.inbox += tls.opened(data)
         except ssl.SSLError:
             leg.broken = True
-        if leg.tls.ended or leg.broken:
+        if tls.ended or leg.broken:
             leg.end()
-        if leg.tls.owed:
+        if tls.owed:
             leg.flush()
     return True
 
@@ -84,13 +86,13 @@ def _hello(session: Session, leg: Leg, data: bytes) -> None:
         _no_tls(session, "no certificate" if context is None else "the connection was closed")
     else:
         leg.tls = TlsPipe(context, server=True)
-        _shake(session, leg, CLIENT, hello)
+        _shake(session, leg, hello)
 
 
-def _shake(session: Session, leg: Leg, side: Side, data: bytes) -> None:
+def _shake(session: Session, leg: Leg, data: bytes) -> None:
     assert leg.tls is not None
     if leg.ended:
-        _shake_failed(session, leg, side, "the connection was closed in the TLS handshake")
+        _shake_failed(session, leg, "the connection was closed in the TLS handshake")
         return
     try:
         done = leg.tls.shake(data)
@@ -99,16 +101,16 @@ def _shake(session: Session, leg: Leg, side: Side, data: bytes) -> None:
         untrusted(session, f"its certificate is not trusted: {error.verify_message}")
     except (ssl.SSLError, ValueError) as error:
         leg.flush()
-        _shake_failed(session, leg, side, f"TLS failed: {getattr(error, 'reason', None) or error}", engine=True)
+        _shake_failed(session, leg, f"TLS failed: {getattr(error, 'reason', None) or error}", engine=True)
     else:
         if done:
-            _secured(session, leg, side)
+            _secured(session, leg)
         else:
             leg.flush()
 
 
-def _shake_failed(session: Session, leg: Leg, side: Side, why: str, engine: bool = False) -> None:
-    if side is CLIENT:
+def _shake_failed(session: Session, leg: Leg, why: str, engine: bool = False) -> None:
+    if leg.side is CLIENT:
         _no_tls(session, why)
     elif engine:
         untrusted(session, why)
@@ -120,17 +122,19 @@ def _shake_failed(session: Session, leg: Leg, side: Side, why: str, engine: bool
 
 def _no_tls(session: Session, why: str) -> None:
     session.shared.totals[f"tls_failures/{session.policy.service}"] += 1
-    session.client.tls = None  # what is still to be sent is an alert, as it is
-    session.client.broken = session.client.broken or session.client.ended
+    client = session.client
+    client.tls = None  # what is still to be sent is an alert, as it is
+    client.loop.handlers[client.fd] = client.ready
+    client.broken = client.broken or client.ended
     session.raise_in(Gone(CLIENT, why))
 
 
-def _secured(session: Session, leg: Leg, side: Side) -> None:
+def _secured(session: Session, leg: Leg) -> None:
     assert leg.tls is not None
     leg.inbox, leg.tls.early = leg.tls.early, b""
     if leg.tls.ended:
         leg.end()
-    if side is CLIENT:
+    if leg.side is CLIENT:
         session.door.secured = True
         if session.conversation is None:
             session.converse()

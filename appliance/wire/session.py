@@ -35,7 +35,6 @@ from appliance.wire.loop import ERR, HUP, OUT, READING
 from appliance.wire.ports import Verdict
 from appliance.wire.preauth import origin
 from appliance.wire.reach import drop_backend, in_dial, stop_dialling, unreachable
-from appliance.wire.securing import decrypt
 from appliance.wire.shared import Shared
 from appliance.wire.sockets import end_sending
 
@@ -94,8 +93,10 @@ class Session:
     def begin(self) -> None:
         """The client is connected."""
         client = self.client
-        client.loop.watch(client.fd, READING, client.ready)
-        if not self.policy.tls:
+        if self.policy.tls:
+            client.loop.watch(client.fd, READING, client.ready_in_tls)
+        else:
+            client.loop.watch(client.fd, READING, client.ready)
             self.converse()
 
     def converse(self) -> None:
@@ -194,11 +195,6 @@ class Session:
             self.raise_in(Gone(side, "silent for too long", silent=True))
 
     # --- readiness ---
-
-    def decrypt(self, leg: Leg, data: bytes) -> None:
-        """Something came from a leg in TLS."""
-        if decrypt(self, leg, leg.side, data):
-            self.arrived(leg)
 
     def arrived(self, leg: Leg) -> None:
         """Something is in the leg's inbox, or it has ended."""

@@ -124,11 +124,13 @@ def _dialled(session: Session, result: int | Failed) -> None:
         _not_dialled(session, attempt, result)
         return
     leg = session.backend = Leg(session, BACKEND, session.shared.loop, result)
-    leg.loop.handlers[result] = leg.ready
+    handlers = leg.loop.handlers
     if attempt.route.endpoint.tls is IMPLICIT:
+        handlers[result] = leg.ready_in_tls
         session.deadline = dialling.deadline
         begin_tls(session, leg)
         return
+    handlers[result] = leg.ready
     leg.inbox = leg.take()
     leg.heard = leg.inbox != b""
     attempt.dialled()

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Final
 
 from appliance.wire.flow import BULK, Flow, buffer, read, readv, view
-from appliance.wire.loop import IN, READING
+from appliance.wire.loop import IN, RDHUP, READING
 from appliance.wire.tlspipe import RECORD, TlsPipe
 
 SMALL: Final = 4096  # octets of a small piece, at most
@@ -78,11 +78,13 @@ class TlsFlow(Flow):
         except ssl.SSLError:
             self.relay.close()
             return
-        if size < SMALL:
-            self.relay.shared.loop.handlers[self.fd] = self.ready
         opener = self.opener
         if opener is not None and (opener.owed or opener.ended):
             self._answered(opener)
+        if size < SMALL and not self.relay.over:
+            self.relay.shared.loop.handlers[self.fd] = self.ready
+            if events & RDHUP:
+                self.bulk(events)  # the end is near: see it now
 
     def _answered(self, opener: TlsPipe) -> None:
         """The peer said goodbye, or TLS itself has something to say to it (an alert, a new key)."""

@@ -47,7 +47,7 @@ class TlsPipe:
             self.owed += _outgoing.read()
             if _incoming.pending and not self.done:
                 _incoming.read()  # it failed: nobody will read the rest
-        if self.done:
+        if self.done and _incoming.pending:
             self.early = self.opened(b"")
         return self.done
 

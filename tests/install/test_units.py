@@ -69,6 +69,7 @@ def test_roles_run_as_the_supervisor_would_run_them() -> None:
         found = service(unit)
         assert f" -m {ROLES[role].module} --home {DEFAULT} " in found["ExecStart"]
         assert found["User"] == ROLES[role].user
+        assert found.get("Environment", "") == " ".join(f"{key}={value}" for key, value in ROLES[role].environment)
 
 
 def test_what_strangers_speak_to_can_write_nothing_and_may_nothing() -> None:
