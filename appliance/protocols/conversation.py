@@ -56,10 +56,11 @@ class Misspoken(Exception):  # noqa: N818
 
 
 DEFAULT_LIMITS: Final = Limits()
+TTL: Final = 7  # front-ends that a session may pass, against loops
 
 
 class Door(Struct, eq=False, gc=False):
-    """What a conversation knows of the listener it was opened at. One per connection, read-only but `secured`."""
+    """What a conversation knows of the listener it was opened at. Only `secured` and `ttl` ever change."""
 
     hostname: str
     secured: bool  # TLS is on; set by the wire when Secure(CLIENT) is done
@@ -70,6 +71,7 @@ class Door(Struct, eq=False, gc=False):
     session: str  # the session's id, for logs and the store
     limits: Limits = DEFAULT_LIMITS  # those in force when the connection began
     promised: frozenset[str] = frozenset()  # what every store offers, in capital letters
+    ttl: int = TTL  # front-ends that the session may still pass, this one included; what came before us may lower it
 
 
 class Effect(Struct, eq=False, gc=False):

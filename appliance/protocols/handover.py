@@ -17,6 +17,7 @@ from appliance.protocols.conversation import (
     CLIENT,
     Admit,
     Dial,
+    Door,
     Gone,
     HangUp,
     LineTooLong,
@@ -26,7 +27,7 @@ from appliance.protocols.conversation import (
     Step,
     Wait,
 )
-from appliance.terms import Credentials, Limits, Refusal, Route
+from appliance.terms import Credentials, Refusal, Route
 
 W = TypeVar("W")
 
@@ -46,14 +47,18 @@ def down(why: str) -> Turned:
 
 
 def hand_over(
-    limits: Limits, credentials: Credentials, log_in: Callable[[Route], Step[W | Turned]], leave: bytes = b""
+    door: Door, credentials: Credentials, log_in: Callable[[Route], Step[W | Turned]], leave: bytes = b""
 ) -> Step[W | Turned]:
     """A welcome, with the store connected and logged in; or Turned, with no store and the refusal counted.
 
     Each try asks again for a route: meanwhile the store may be known to be down and its standby be chosen. `leave`
-    is said to a store before hanging up (POP3's QUIT: a dropped session may keep the mailbox locked).
+    is said to a store before hanging up (POP3's QUIT: a dropped session may keep the mailbox locked). Who has passed
+    too many front-ends goes no further: they send him in a circle.
     """
-    tries = limits.retries
+    tries = door.limits.retries
+    if door.ttl < 1:
+        yield Refuse(Refusal.LOOP, "passed too many front-ends")
+        return Turned(Refusal.LOOP)
     while True:
         route: Route | Refusal = yield Admit(credentials)
         if isinstance(route, Refusal):
@@ -77,7 +82,7 @@ def hand_over(
             yield Refuse(turned.refusal, turned.why)
             return turned
         tries -= 1
-        yield Wait(limits.retry_pause)
+        yield Wait(door.limits.retry_pause)
 
 
 def _trouble(trouble: Gone | LineTooLong | Misspoken) -> Turned:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from appliance.protocols.conversation import (
     BACKEND,
     CLIENT,
     Admit,
     Dial,
+    Door,
     Effect,
     Gone,
     HangUp,
@@ -25,7 +27,7 @@ from appliance.terms import Credentials, Endpoint, Limits, Refusal, Route, Secre
 
 CREDENTIALS = Credentials("maria", Secret(b"pw"))
 ROUTE = Route(Endpoint("beta", "192.0.2.1", 110), "maria", "maria", "maria", Secret(b"pw"), "map people")
-LIMITS = Limits(retries=2, retry_pause=3)
+DOOR = Door("mx", True, False, True, "192.0.2.7", 4711, "s1", Limits(retries=2, retry_pause=3))
 
 
 def log_in(route: Route) -> Step[str | Turned]:
@@ -36,10 +38,10 @@ def log_in(route: Route) -> Step[str | Turned]:
     return down("busy") if line == b"busy" else Turned(Refusal.BAD_CREDENTIALS, "no")
 
 
-def play(*answers: object, leave: bytes = b"") -> tuple[str | Turned | None, list[Effect]]:
+def play(*answers: object, leave: bytes = b"", door: Door = DOOR) -> tuple[str | Turned | None, list[Effect]]:
     """The outcome, and the effects up to it. An exception among the answers is raised."""
     effects: list[Effect] = []
-    run = hand_over(LIMITS, CREDENTIALS, log_in, leave)
+    run = hand_over(door, CREDENTIALS, log_in, leave)
     given: list[object] = [None, *answers]
     while True:
         answer = given.pop(0) if given else None
@@ -131,3 +133,8 @@ def test_what_is_counted_is_what_happened() -> None:
     assert isinstance(refused, Refuse) and (refused.refusal, refused.why) == (Refusal.BAD_CREDENTIALS, "no")
     assert isinstance(effects[0], Admit) and effects[0].credentials is CREDENTIALS
     assert isinstance(effects[1], Dial) and effects[1].route is ROUTE
+
+
+def test_who_has_passed_too_many_front_ends_goes_no_further() -> None:
+    outcome, effects = play(None, door=replace(DOOR, ttl=0))
+    assert (outcome, names(effects)) == (Turned(Refusal.LOOP), "Refuse")

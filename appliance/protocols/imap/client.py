@@ -12,8 +12,6 @@ from typing import Final
 from appliance.protocols.conversation import CLIENT, Door, Send, Step
 from appliance.protocols.imap.grammar import Command, Malformed
 
-TTL: Final = 7  # front-ends a session may pass
-
 
 class End(Enum):
     """How a conversation ends."""
@@ -29,13 +27,12 @@ RELAY: Final = End.RELAY
 class Client:
     """What is known of a client."""
 
-    __slots__ = ("asked", "door", "failures", "ttl")
+    __slots__ = ("asked", "door", "failures")
 
     def __init__(self, door: Door) -> None:
         self.door = door
         self.asked = False  # it sent CAPABILITY: then it wants an untagged line after log-in, too
         self.failures = 0
-        self.ttl = TTL
 
     @property
     def offer(self) -> tuple[bool, bool, frozenset[str]]:
@@ -44,9 +41,8 @@ class Client:
         return door.starttls and not door.secured, door.secured or door.may_log_in_clear, door.promised
 
     def forget(self) -> None:
-        """TLS is on: what was said in the clear is void (RFC 9051, 6.2.1), but not how often it failed."""
+        """TLS is on: what was said in the clear is void (RFC 9051, 6.2.1), but not what can only do harm to it."""
         self.asked = False
-        self.ttl = TTL
 
 
 Handler = Callable[[Client, Command], Step[End | None]]  # carries out one verb

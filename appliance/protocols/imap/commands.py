@@ -35,7 +35,7 @@ def identify(client: Client, command: Command) -> Step[End | None]:
     """ID, in any state. Of what it says only the hop count is believed: it can only shorten."""
     hops = id_arguments(command.segments).get(b"x-proxy-ttl", b"")
     if hops.isdigit() and len(hops) < 4:
-        client.ttl = min(client.ttl, int(hops))
+        client.door.ttl = min(client.door.ttl, int(hops))
     return (yield from done(command, replies.ID))
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from appliance.edge import sasl
-from appliance.protocols.conversation import CLIENT, Refuse, Send, Step
+from appliance.protocols.conversation import CLIENT, Door, Refuse, Send, Step
 from appliance.protocols.handover import Turned, hand_over
 from appliance.protocols.imap import replies
 from appliance.protocols.imap.backend import Welcome, log_in
@@ -77,14 +77,11 @@ def _respond(prompt: bytes) -> Step[bytes]:
 
 def _admit(client: Client, command: Command, credentials: Credentials) -> Step[End | None]:
     """The hand-over, told with the client's own tag."""
-    if client.ttl < 1:
-        yield Refuse(Refusal.LOOP, "passed too many front-ends")
-        return (yield from _refused(client, command.tag, Turned(Refusal.LOOP)))
 
     def there(route: Route) -> Step[Welcome | Turned]:
-        return log_in(route, _introduction(client, route))
+        return log_in(route, _introduction(client.door, route))
 
-    outcome = yield from hand_over(client.door.limits, credentials, there)
+    outcome = yield from hand_over(client.door, credentials, there)
     if isinstance(outcome, Turned):
         return (yield from _refused(client, command.tag, outcome))
     untagged = outcome.untagged
@@ -94,16 +91,15 @@ def _admit(client: Client, command: Command, credentials: Credentials) -> Step[E
     return RELAY
 
 
-def _introduction(client: Client, route: Route) -> bytes:
+def _introduction(door: Door, route: Route) -> bytes:
     """Who comes to the store through us, where it wants to know and believes us (Dovecot's login_trusted_networks)."""
     if route.endpoint.client_address != "native":
         return b""
-    door = client.door
     told = {
         "x-originating-ip": door.client_ip,
         "x-originating-port": door.client_port,
         "x-session-id": door.session,
-        "x-proxy-ttl": client.ttl - 1,
+        "x-proxy-ttl": door.ttl - 1,
     }
     return "I0 ID ({})\r\n".format(" ".join(f'"{key}" "{value}"' for key, value in told.items())).encode()
 
