@@ -24,7 +24,8 @@ def duel(a, b, scenarios):
         runs = []
         for peer, base, name in ((a, BASE, "a"), (b, BASE + 4000, "b")):
             command = [sys.executable, HERE + "/run.py", peer, *scenarios, "--base", str(base), "--seconds", "2",
-                       "--repeat", os.environ.get("REPEAT", "3"), "--json", f"{folder}/{name}"]
+                       "--repeat", os.environ.get("REPEAT", "3"), "--users", os.environ.get("USERS", "1000000"),
+                       "--json", f"{folder}/{name}"]
             runs.append(subprocess.Popen(command, stdout=subprocess.DEVNULL))
         codes = [p.wait() for p in runs]
         if any(codes):
