@@ -21,7 +21,7 @@ def backup(source: sqlite3.Connection, target: Path) -> None:
         with closing(sqlite3.connect(target, isolation_level=None)) as copy:
             source.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")  # the copy is one file, readable from read-only places
-    except BaseException:
+    except BaseException:  # raised on: half a copy must not be taken for one
         target.unlink(missing_ok=True)
         raise
 

@@ -44,7 +44,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
         connection.execute("COMMIT")
-    except BaseException:
+    except BaseException:  # raised on: also when a generator is closed within
         if connection.in_transaction:  # a full disk may have rolled back already
             connection.execute("ROLLBACK")
         raise
@@ -68,7 +68,7 @@ def _prepared(connection: sqlite3.Connection, pragmas: tuple[str, ...]) -> sqlit
         for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}")
         connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()  # the file is opened no earlier than now
-    except BaseException:
+    except BaseException:  # raised on: nobody else would close it
         connection.close()
         raise
     return connection

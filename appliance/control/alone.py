@@ -25,7 +25,7 @@ class Alone:
         self._lock = take(home)
         try:
             self._node = Node.open(home)
-        except BaseException:
+        except BaseException:  # raised on: nobody else would give the lock back
             os.close(self._lock)
             raise
 
