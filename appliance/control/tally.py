@@ -25,7 +25,7 @@ class Metric(NamedTuple):
 # What workers report in `Counters`. In Prometheus: postern_NAME (gauges, timings), postern_NAME_total (counters).
 METRICS: Final[dict[str, Metric]] = {
     "connections": Metric(("service",), "Client connections accepted."),
-    "turned_away": Metric(("service", "reason"), "Client connections closed before a word: limits, no descriptors."),
+    "turned_away": Metric(("service", "reason"), "Client connections closed before a word: limits, no PROXY header."),
     "tls_failures": Metric(("service",), "TLS handshakes with clients that failed."),
     "logins": Metric(("service", "outcome"), "Log-ins that ended: outcome is ok, or the refusal."),
     "login_seconds": Metric(

@@ -18,11 +18,11 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from appliance.edge import proxyheader
 from appliance.terms import Endpoint, Service, TlsMode
 
 LINE: Final = 8192  # octets of one line of a greeting
 LINES: Final = 100
-PROXY_LOCAL: Final = b"\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00"  # PROXY v2, command LOCAL: a health check, no client
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -135,7 +135,7 @@ class _Visit:
         loop = asyncio.get_running_loop()
         self._link = link = await _connected(self._endpoint.host, self._endpoint.port)
         if self._endpoint.client_address == "proxy-v2":
-            await loop.sock_sendall(link, PROXY_LOCAL)
+            await loop.sock_sendall(link, proxyheader.LOCAL)
         address, port = link.getpeername()[:2]
         return f"{address} port {port}"
 

@@ -21,6 +21,7 @@ from appliance.routing.decision import Place, View
 from appliance.routing.health import Health, OnState
 from appliance.routing.limits import Failures
 from appliance.routing.names import Name
+from appliance.routing.networks import Networks
 from appliance.routing.promises import Promises
 from appliance.routing.snapshot import Snapshot
 from appliance.routing.usermap import Hit, Work
@@ -141,6 +142,10 @@ class Admission:
     def may_log_in_clear(self, service: Service, ip: str) -> bool:
         """Whether a client of this address may log in without TLS."""
         return ip in self.watch.view.snapshot.services[service].clear_login_from
+
+    def balancers(self, service: Service) -> Networks:
+        """The networks whose connections begin with a PROXY header."""
+        return self.watch.view.snapshot.services[service].proxy_protocol_from
 
     def promised(self, service: Service) -> frozenset[str]:
         """What every store of this service offers, as far as that is known of all."""

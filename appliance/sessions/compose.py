@@ -181,7 +181,9 @@ class Composition:
         service = Service(spec.service)
         starttls = not spec.tls and self.certificates.server(service) is not None
         clear = partial(self.admission.may_log_in_clear, service)
-        return Policy(service, spec.tls, starttls, clear, self.admission.promised(service))
+        balancers = self.admission.balancers(service)
+        is_balancer = balancers.__contains__ if balancers else None
+        return Policy(service, spec.tls, starttls, clear, self.admission.promised(service), is_balancer)
 
 
 def _pin(slot: int) -> None:

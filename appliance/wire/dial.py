@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
 _GOING: Final = frozenset({0, errno.EINPROGRESS})
-_PROXY_V2: Final = b"\r\n\r\n\x00\r\nQUIT\n\x21"  # signature, version 2, command PROXY
 _TYPE: Final = int(socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
 
 
@@ -139,21 +138,6 @@ class Dialling:
         if self._fd >= 0:
             self._loop.discard(self._fd)
             self._fd = -1
-
-
-def proxy_header(client: tuple[str, int], own: tuple[str, int]) -> bytes:
-    """The PROXY protocol header, version 2, that says who the client is (HAProxy's proxy-protocol.txt, 2.2)."""
-    family = socket.AF_INET6 if ":" in client[0] or ":" in own[0] else socket.AF_INET
-    addresses = _packed(family, client[0]) + _packed(family, own[0])
-    ports = client[1].to_bytes(2, "big") + own[1].to_bytes(2, "big")
-    kind = b"\x11" if family == socket.AF_INET else b"\x21"  # TCP over IPv4 or IPv6
-    return _PROXY_V2 + kind + len(addresses + ports).to_bytes(2, "big") + addresses + ports
-
-
-def _packed(family: int, ip: str) -> bytes:
-    if family == socket.AF_INET6 and ":" not in ip:
-        ip = "::ffff:" + ip
-    return socket.inet_pton(family, ip.partition("%")[0])
 
 
 class ClientContexts:

@@ -32,6 +32,7 @@ class Policy:
     starttls: bool
     may_log_in_clear: Callable[[str], bool]  # without TLS, from this IP address
     promised: frozenset[str] = frozenset()  # capabilities of every store
+    is_balancer: Callable[[str], bool] | None = None  # whose connections begin with a PROXY header; None: nobody's do
 
 
 Welcome = Callable[[Policy, int, str, int], None]  # a client's descriptor, address and port

@@ -31,7 +31,7 @@ from appliance.wire.dial import Dialling
 from appliance.wire.effects import PENDING
 from appliance.wire.leg import AHEAD, Leg
 from appliance.wire.listener import Policy
-from appliance.wire.loop import ERR, HUP, OUT, READING
+from appliance.wire.loop import ERR, HUP, IN, OUT, READING
 from appliance.wire.ports import Verdict
 from appliance.wire.preauth import origin
 from appliance.wire.reach import drop_backend, in_dial, stop_dialling, unreachable
@@ -90,11 +90,14 @@ class Session:
         self.deadline = loop.now + limits.preauth_read_seconds
         self.allowance = limits.preauth_bytes
 
-    def begin(self) -> None:
-        """The client is connected."""
+    def begin(self, early: bytes = b"") -> None:
+        """The client is connected; `early` came from it already, behind a PROXY header."""
         client = self.client
+        client.inbox = early
         if self.policy.tls:
             client.loop.watch(client.fd, READING, client.ready_in_tls)
+            if early:
+                client.ready_in_tls(IN)
         else:
             client.loop.watch(client.fd, READING, client.ready)
             self.converse()

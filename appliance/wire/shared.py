@@ -20,6 +20,7 @@ from appliance.wire.preauth import WaitingRoom
 from appliance.wire.resolve import Resolver
 
 if TYPE_CHECKING:
+    from appliance.wire.proxied import Proxied
     from appliance.wire.relay import Relay
 
 
@@ -41,4 +42,6 @@ class Shared:
     relays: dict[str, Relay] = field(default_factory=dict)
     octets: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))  # by service: in, out
     accepted: dict[str, int] = field(default_factory=lambda: defaultdict(int))  # connections, by service
+    proxied: dict[Proxied, None] = field(default_factory=dict)  # connections whose client is yet to be named
+    complaints: dict[str, float] = field(default_factory=dict)  # about PROXY headers: of whom not again until when
     totals: dict[str, float] = field(default_factory=lambda: defaultdict(float))  # others: metric to count

@@ -44,8 +44,8 @@ def own_address(fd: int) -> tuple[str, int]:
 
 
 def plain_ip(ip: str) -> str:
-    """An IPv4 address that came through a dual-stack socket, without its IPv6 clothes."""
-    return ip[7:] if ip.startswith("::ffff:") and "." in ip else ip
+    """An IPv4 address that came through a dual-stack socket, without its IPv6 clothes; an IPv6 one without its zone."""
+    return ip[7:] if ip.startswith("::ffff:") and "." in ip else ip.partition("%")[0]
 
 
 def pending_error(fd: int) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from appliance.edge.proxyheader import compose
 from appliance.protocols.conversation import (
     BACKEND,
     Admit,
@@ -23,7 +24,7 @@ from appliance.protocols.conversation import (
 from appliance.terms import Refusal, TlsMode
 from appliance.wire import relay
 from appliance.wire.attempt import Attempt
-from appliance.wire.dial import Dialling, Failed, proxy_header
+from appliance.wire.dial import Dialling, Failed
 from appliance.wire.effects import PENDING
 from appliance.wire.leg import Leg
 from appliance.wire.reach import drop_backend, unreachable
@@ -114,7 +115,8 @@ def _dial(session: Session, effect: Dial) -> Refusal | object:
 
 
 def _header(session: Session) -> bytes:
-    return proxy_header((session.door.client_ip, session.door.client_port), own_address(session.client.fd))
+    door = session.door
+    return compose((door.client_ip, door.client_port), own_address(session.client.fd), door.session, door.ttl - 1)
 
 
 def _dialled(session: Session, result: int | Failed) -> None:

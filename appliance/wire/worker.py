@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from appliance.edge.proxyheader import Header
 from appliance.edge.tls import Certificates
 from appliance.messages import (
     BackendState,
@@ -30,6 +31,7 @@ from appliance.messages import (
     Outcome,
     WorkerHello,
 )
+from appliance.protocols.conversation import TTL
 from appliance.terms import Limits, Service
 from appliance.wire.census import Census
 from appliance.wire.listener import Listener, Policy
@@ -39,9 +41,11 @@ from appliance.wire.news import News
 from appliance.wire.offload import Offload
 from appliance.wire.orders import Orders
 from appliance.wire.ports import Admission, Protocol_
+from appliance.wire.proxied import Proxied
 from appliance.wire.resolve import Resolver
 from appliance.wire.session import Session
 from appliance.wire.shared import Shared
+from appliance.wire.sockets import plain_ip
 
 log = logging.getLogger(__name__)
 
@@ -165,13 +169,16 @@ class Worker:
         self._listeners = []
 
     def _stop_if_empty(self) -> None:
-        if self.draining and not self.shared.relays and not self.shared.room.all:
+        shared = self.shared
+        if self.draining and not shared.relays and not shared.room.all and not shared.proxied:
             self.loop.stop()
 
     def _second(self) -> None:
         now = self.loop.now
         for session in list(self.shared.room.all):
             session.tick(now)
+        for proxied in list(self.shared.proxied):
+            proxied.tick(now)
         if now - self._swept >= IDLE_SWEEP:
             self._swept = now
             idle = self.admission.limits.idle_seconds
@@ -191,19 +198,36 @@ class Worker:
     # --- connections ---
 
     def _welcome(self, policy: Policy, fd: int, ip: str, port: int) -> None:
+        shared = self.shared
+        shared.accepted[policy.service] += 1
+        os.set_blocking(fd, False)
+        if policy.is_balancer is None or not policy.is_balancer(ip):
+            self._open(policy, fd, ip, port)
+        elif len(shared.proxied) >= self._most:
+            self._turn_away(policy, fd, "connections")
+        else:
+            Proxied(shared, policy, fd, ip, port, self._named)
+
+    def _named(self, proxied: Proxied, header: Header, early: bytes) -> None:
+        """A load balancer has said whom it brings; nobody, if it came by itself."""
+        ip, port = header.client or (proxied.ip, proxied.port)
+        self._open(proxied.policy, proxied.fd, plain_ip(ip), port, header.hops, early)
+
+    def _open(self, policy: Policy, fd: int, ip: str, port: int, hops: int = TTL, early: bytes = b"") -> None:
+        """A session begins, or there is no room for it."""
         shared, limits = self.shared, self.admission.limits
         room = shared.room
         if limits is not self._limits:
             self._share(limits)
-        shared.accepted[policy.service] += 1
-        os.set_blocking(fd, False)
         if len(shared.relays) + len(room.all) >= self._most and not room.evict_oldest():
             self._turn_away(policy, fd, "connections")
             return
         self._serial = serial = self._serial + 1
         session = Session(shared, limits, policy, f"{self._prefix}{serial:x}", fd, ip, port)
+        if hops < TTL:
+            session.door.ttl = hops
         room.enter(session, limits.preauth_per_address, self._most_waiting)
-        session.begin()
+        session.begin(early)
 
     def _share(self, limits: Limits) -> None:
         """This worker's share of the node's connections, as far as the process may open descriptors for them."""

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from appliance.control.prober import Prober
-from appliance.control.visit import PROXY_LOCAL, SPEECH, check, visit
+from appliance.control.visit import SPEECH, check, visit
 from appliance.control.workers import States
+from appliance.edge.proxyheader import LOCAL
 from appliance.messages import BackendState
 from appliance.terms import Endpoint, TlsMode
 from tests.services.authority import Authority, Certificate
@@ -154,12 +155,12 @@ def test_a_store_behind_the_proxy_protocol_is_told_that_this_is_a_health_check()
     heard: list[bytes] = []
 
     def part(peer: socket.socket) -> None:
-        heard.append(peer.recv(len(PROXY_LOCAL), socket.MSG_WAITALL))
+        heard.append(peer.recv(len(LOCAL), socket.MSG_WAITALL))
         store("imap")(peer)
 
     with Scripted(part) as fake:
         assert check("imap", endpoint(fake.port, client_address="proxy-v2"), 5)[-1].ok
-    assert heard == [PROXY_LOCAL]
+    assert heard == [LOCAL]
 
 
 def test_a_probe_ends_with_the_greeting() -> None:

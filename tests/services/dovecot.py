@@ -39,6 +39,7 @@ first_valid_uid = 0
 mail_location = sdbox:{folder}/mail/%n
 mail_max_userip_connections = 5000
 login_trusted_networks = {trusted}
+haproxy_trusted_networks = {host}
 login_greeting = {name} ready.
 {unprivileged}
 namespace inbox {{
@@ -52,6 +53,10 @@ service imap-login {{
   inet_listener imaps {{
     port = {imaps}
     ssl = yes
+  }}
+  inet_listener imap_haproxy {{
+    port = {haproxied}
+    haproxy = yes
   }}
   service_count = 0
   process_min_avail = 1
@@ -102,6 +107,7 @@ class Dovecot:
         self.folder, self.name, self.host, self.certificate = folder, name, host, certificate
         self.starttls = starttls
         self.imap, self.imaps = free_port(host), free_port(host)
+        self.haproxied = free_port(host)  # IMAP behind a PROXY header
         self.master: subprocess.Popen[bytes] | None = None
         (folder / "mail").mkdir(parents=True)
         root = os.geteuid() == 0
@@ -114,7 +120,7 @@ class Dovecot:
         (folder / "master").write_text("{}:{{PLAIN}}{}:::::::\n".format(*MASTER))
         (folder / "dovecot.conf").write_text(CONFIGURATION.format(
             folder=folder, name=name, host=host, starttls=starttls, trusted=trusted, user=user, group=group,
-            chain=certificate.chain, key=certificate.key, imap=self.imap, imaps=self.imaps,
+            chain=certificate.chain, key=certificate.key, imap=self.imap, imaps=self.imaps, haproxied=self.haproxied,
             unprivileged="" if root else UNPRIVILEGED.format(user=user, group=group)))
 
     def add(self, users: Mapping[str, str]) -> None:

@@ -194,6 +194,7 @@ class Bench:
         self.store = Store()
         self.gate.endpoint = self.at_store()
         self.conversation: Callable[[Door], Conversation] = talk
+        self.is_balancer: Callable[[str], bool] | None = None
         self.worker = Worker(
             self.loop,
             slot=0,
@@ -203,7 +204,9 @@ class Bench:
             certificates=certificates,
             protocols={Service.IMAP: lambda door: self.conversation(door)},
             farewells={Service.IMAP: FAREWELL},
-            policy=lambda spec: Policy(Service.IMAP, spec.tls, not spec.tls, lambda _: True),
+            policy=lambda spec: Policy(
+                Service.IMAP, spec.tls, not spec.tls, lambda _: True, is_balancer=self.is_balancer
+            ),
             log_fd=log_fd,
         )
         self.ports = []
@@ -238,6 +241,11 @@ class Bench:
         """Other limits, for connections to come."""
         values = {name: getattr(self.gate.limits, name) for name in Limits.__struct_fields__} | changes
         self.gate.limits = Limits(**values)
+
+    def stand_behind(self, *addresses: str) -> None:
+        """From now on, connections from these addresses begin with a PROXY header."""
+        self.is_balancer = addresses.__contains__
+        self.in_loop(self.worker.refresh_policies)
 
     def connect(self) -> socket.socket:
         """A client in the clear, before the greeting."""

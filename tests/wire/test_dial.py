@@ -8,26 +8,13 @@ from typing import Any
 
 import pytest
 
+from appliance.edge.proxyheader import Header, parse
 from appliance.wire import resolve
-from appliance.wire.dial import proxy_header
 from appliance.wire.loop import Loop
 from appliance.wire.offload import Offload
 from appliance.wire.resolve import Resolver
 
 LineOf = Callable[[socket.socket], bytes]
-
-
-def test_the_proxy_header_of_ipv4() -> None:
-    assert proxy_header(("192.0.2.1", 4711), ("198.51.100.7", 143)) == bytes.fromhex(
-        "0d0a0d0a000d0a515549540a2111000cc0000201c63364071267008f"
-    )
-
-
-def test_the_proxy_header_of_ipv6() -> None:
-    header = proxy_header(("2001:db8::1", 1), ("2001:db8::2", 993))
-    assert header[12:16] == bytes.fromhex("21210024")
-    assert len(header) == 16 + 36
-    assert header[16:32] == socket.inet_pton(socket.AF_INET6, "2001:db8::1")
 
 
 def test_the_store_sees_the_header_first(bench: Any, line_of: LineOf) -> None:
@@ -41,7 +28,10 @@ def test_the_store_sees_the_header_first(bench: Any, line_of: LineOf) -> None:
     bench.store.serve = serve
     bench.gate.endpoint = bench.at_store(client_address="proxy-v2")
     client, _ = bench.logged_in()
-    assert seen == [proxy_header(client.getsockname(), ("127.0.0.1", bench.ports[0]))]
+    (header,) = seen
+    assert parse(header) == Header(len(header), client.getsockname(), 6)
+    assert header[20:24] == socket.inet_aton("127.0.0.1")  # where the client connected to
+    assert int.from_bytes(header[26:28], "big") == bench.ports[0]
 
 
 def test_addresses_are_tried_in_turn(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,7 @@ class Client:
         return door.starttls and not door.secured, door.secured or door.may_log_in_clear, door.promised
 
     def forget(self) -> None:
-        """TLS is on: what was said in the clear is void (RFC 9051, 6.2.1), but not what can only do harm to it."""
+        """TLS is on: what was said in the clear is void (RFC 9051, 6.2.1), but neither failures nor a hop count."""
         self.asked = False
 
 
