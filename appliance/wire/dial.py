@@ -14,7 +14,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from hashlib import sha256
-from socket import SocketType
+from socket import IPPROTO_TCP, TCP_NODELAY, SocketType
 from typing import TYPE_CHECKING, Final
 
 from appliance.terms import Endpoint
@@ -106,6 +106,7 @@ class Dialling:
                 self.deadline = loop.now + (self._until - loop.now) / (len(addresses) + 1)
             try:
                 connection = SocketType(family, _TYPE)
+                connection.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)  # a command in two pieces would wait 40 ms
             except OSError as error:
                 self._finish(Failed(os.strerror(error.errno or 0), error.errno in EXHAUSTED))
                 return

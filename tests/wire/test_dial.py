@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -85,3 +86,11 @@ def test_addresses_need_no_question() -> None:
     resolver = Resolver(loop, Offload(loop, 0, 0))
     assert resolver.known("192.0.2.1", 1) == [(socket.AF_INET, ("192.0.2.1", 1))]
     assert resolver.known("2001:db8::1", 1) == [(socket.AF_INET6, ("2001:db8::1", 1))]
+
+
+def test_small_pieces_do_not_wait_for_each_other(bench: Any) -> None:
+    bench.logged_in()
+    (relay,) = bench.worker.shared.relays.values()
+    for flow in (relay.up, relay.down):
+        with socket.socket(fileno=os.dup(flow.fd)) as side:
+            assert side.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
