@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import random
-import re
 from typing import Final
 
 from appliance.control.hub import Hub
-from appliance.control.visit import check, visit
+from appliance.control.visit import check, probe
 from appliance.messages import BackendState
 from appliance.terms import Endpoint
 
 __all__ = ["Prober", "check"]
 
 AGAIN_SECONDS: Final = 1.0  # between a first failed probe and the one that decides
-CAPABILITIES: Final = re.compile(r"\[CAPABILITY ([^]]*)\]")  # volunteered in an IMAP greeting (RFC 9051, 7.1)
 PROBE_SECONDS: Final = 5.0  # that each step of a probe may take
 
 
@@ -55,12 +53,11 @@ class Prober:
             await asyncio.sleep(self._every * random.uniform(0.8, 1.2))  # noqa: S311
 
     async def _probe(self, service: str, endpoint: Endpoint) -> tuple[str, str]:
-        """Empty, or why it is down; and the capabilities in its greeting."""
+        """Empty, or why it is down; and what it offers in its greeting."""
         for pause in (AGAIN_SECONDS, 0):
-            last = (await visit(service, endpoint, thorough=False, seconds=PROBE_SECONDS))[-1]
+            last, offered = await probe(service, endpoint, seconds=PROBE_SECONDS)
             if last.ok:
-                found = CAPABILITIES.search(last.result)
-                return "", found[1] if found else ""
+                return "", offered
             await asyncio.sleep(pause)
         return f"{last.name}: {last.result}", ""
 

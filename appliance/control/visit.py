@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from appliance.control.offers import offers
 from appliance.edge import proxyheader
 from appliance.terms import Endpoint, Service, TlsMode
 
@@ -49,6 +50,7 @@ class Speech(NamedTuple):
     capability: tuple[bytes, Answer]
     farewell: bytes
     greets_again: bool = False  # after STARTTLS
+    greets_briefly: bool = False  # what it offers is in no greeting: a probe asks for it
 
 
 def _answer(end: bytes, good: bytes) -> Answer:
@@ -68,7 +70,14 @@ SPEECH: Final[Mapping[str, Speech]] = {
         (b"c2 CAPABILITY\r\n", _TAGGED),
         b"c3 LOGOUT\r\n",
     ),
-    Service.POP3: Speech(_PLUS, (b"STLS\r\n", _PLUS), (b"CAPA\r\n", _answer(rb"\.\r?$|-ERR", rb"\.")), b"QUIT\r\n"),
+    # RFC 2449 is an extension: who does not know CAPA may still be a good store.
+    Service.POP3: Speech(
+        _PLUS,
+        (b"STLS\r\n", _PLUS),
+        (b"CAPA\r\n", _answer(rb"\.\r?$|-ERR", rb"\.|-ERR")),
+        b"QUIT\r\n",
+        greets_briefly=True,
+    ),
     Service.SIEVE: Speech(_WORD, (b"STARTTLS\r\n", _WORD), (b"CAPABILITY\r\n", _WORD), b"LOGOUT\r\n", True),
     Service.SMTP: Speech(_DIGITS, (b"STARTTLS\r\n", _DIGITS), (b"EHLO postern.invalid\r\n", _DIGITS), b"QUIT\r\n"),
     "lmtp": Speech(_DIGITS, (b"STARTTLS\r\n", _DIGITS), (b"LHLO postern.invalid\r\n", _DIGITS), b"QUIT\r\n"),
@@ -89,6 +98,7 @@ class _Visit:
         self._link: socket.socket | None = None
         self._reader: asyncio.StreamReader
         self._writer: asyncio.StreamWriter
+        self.heard = b""  # the latest answer
         self.steps: list[Step] = []
 
     async def pay(self, thorough: bool) -> None:
@@ -102,6 +112,8 @@ class _Visit:
             await self._step("greeting", lambda: self._read(self._speech.greeting))
             if thorough:
                 await self._introduce()
+            elif self._speech.greets_briefly and self._endpoint.tls is not TlsMode.STARTTLS:
+                await self._ask_capability()
             self._writer.write(self._speech.farewell)
         except Failure:
             pass  # the last step says it
@@ -117,6 +129,9 @@ class _Visit:
             await self._step("tls", self._secure)
             if self._speech.greets_again:
                 await self._step("greeting", lambda: self._read(self._speech.greeting))
+        await self._ask_capability()
+
+    async def _ask_capability(self) -> None:
         await self._step("capability", lambda: self._ask(*self._speech.capability))
 
     async def _step(self, name: str, work: Callable[[], Awaitable[str]]) -> None:
@@ -179,6 +194,7 @@ class _Visit:
             if answer.end.match(line):
                 if not answer.good.match(line):
                     raise Failure(_shown(lines))
+                self.heard = b"".join(lines)
                 return _shown(lines)
         raise Failure(f"more than {LINES} lines, none of them the last")
 
@@ -194,6 +210,13 @@ async def visit(service: str, endpoint: Endpoint, *, thorough: bool, seconds: fl
     one = _Visit(service, endpoint, seconds)
     await one.pay(thorough)
     return one.steps
+
+
+async def probe(service: str, endpoint: Endpoint, *, seconds: float) -> tuple[Step, str]:
+    """The last step of a visit that goes no further than it must, and what the store offers before log-in, in words."""
+    one = _Visit(service, endpoint, seconds)
+    await one.pay(thorough=False)
+    return one.steps[-1], offers(service, one.heard)
 
 
 def check(service: str, endpoint: Endpoint, seconds: float = 10) -> list[Step]:

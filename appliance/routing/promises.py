@@ -24,7 +24,7 @@ class Promises:
     def told(self, back_end: str, service: str, capabilities: str) -> None:
         """What a store offers now; an empty text says nothing, and what was known holds."""
         if capabilities:
-            self._offers[back_end, service] = frozenset(capabilities.upper().split())
+            self._offers[back_end, service] = frozenset(capabilities.split())
 
     def of(self, snapshot: Snapshot, service: Service) -> frozenset[str]:
         """What every store of this service offers."""

@@ -18,8 +18,8 @@ def stores(**services: tuple[Service, ...]) -> Snapshot:
 
 def test_only_what_every_store_offers() -> None:
     promises = Promises()
-    promises.told("alpha", "imap", "IMAP4rev1 idle ENABLE")
-    promises.told("beta", "imap", "IMAP4rev1 IDLE")
+    promises.told("alpha", "imap", "IMAP4REV1 IDLE ENABLE")
+    promises.told("beta", "imap", "IMAP4REV1 IDLE")
     both = stores(alpha=(Service.IMAP,), beta=(Service.IMAP,))
     assert promises.of(both, Service.IMAP) == {"IMAP4REV1", "IDLE"}
 
