@@ -113,8 +113,12 @@ class Controller:
                 log.error("%s", error)
                 return [str(error)]
             self._configured = revision
-            stores = found.back_ends.values()
-            endpoints = {(str(service), endpoint) for one in stores for service, endpoint in one.endpoints.items()}
+            endpoints = {
+                (str(service), endpoint)
+                for store in found.back_ends.values()
+                for service, endpoint in store.endpoints.items()
+                if found.services[service].enabled
+            }
             self.prober.plan(endpoints, found.limits.probe_seconds, found.limits.breaker_seconds)
             self._metrics = self._metrics_addresses()
             return await self.page.listen(self._metrics)

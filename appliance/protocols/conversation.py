@@ -164,6 +164,17 @@ class Relay(Effect):
     farewell: bytes
 
 
+class End(Enum):
+    """How a front-end's conversation ends."""
+
+    CLOSE = "close"
+    RELAY = "relay"
+
+
+CLOSE: Final = End.CLOSE
+RELAY: Final = End.RELAY
+
+
 class LineTooLong(Exception):  # noqa: N818
     """Raised into the conversation: no LF within the limit. What was read stays unread; usually the end."""
 

@@ -79,9 +79,12 @@ def back_end(name: str, body: Body, node: str, secret: str, ours: Iterable[Liste
     return BackEnd(name, endpoints, login, body.get("standby") or "", draining, _loops(endpoints, tuple(ours)))
 
 
-def by_address(address: str, ours: Iterable[ListenerSpec]) -> BackEnd:
-    """The nameless back-end of `failover = "HOST:PORT"`: in the clear, the password replayed. Raises ValueError."""
-    endpoints = {service: _endpoint(address, service, address, {}) for service in SESSIONS}
+def by_address(address: str, services: Iterable[Service], ours: Iterable[ListenerSpec]) -> BackEnd:
+    """The nameless back-end of these services' `failover = "HOST:PORT"`: in the clear, the password replayed.
+
+    Raises ValueError.
+    """
+    endpoints = {service: _endpoint(address, service, address, {}) for service in services}
     return BackEnd(address, endpoints, loops=_loops(endpoints, tuple(ours)))
 
 

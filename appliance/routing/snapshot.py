@@ -110,10 +110,11 @@ def _back_ends(
             found[name] = back_end(name, body, node, open_secret(body, "master_password", vault), ours)
         except ValueError as error:
             raise ValueError(f"backend {name}: {error}") from error
-    for view in services.values():
+    nameless: dict[str, list[Service]] = {}
+    for service, view in services.items():
         if view.failover and view.failover not in found:
-            found[view.failover] = by_address(view.failover, ours)
-    return found
+            nameless.setdefault(view.failover, []).append(service)
+    return found | {address: by_address(address, of, ours) for address, of in nameless.items()}
 
 
 def _map(name: str, body: dict[str, Any]) -> MapView:

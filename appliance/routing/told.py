@@ -1,4 +1,4 @@
-"""What a client hears of a refusal, in its protocol's code (RFC 5530 for IMAP): for explanations, not for clients.
+"""What a client hears of a refusal, in its protocol's code (RFC 5530, 2449, 5804): for explanations, not for clients.
 
 Data only. The words themselves belong to the protocols; a test holds this table to theirs.
 """
@@ -24,8 +24,44 @@ _IMAP: Final[Mapping[Refusal, str]] = {
 }
 
 
+_POP3: Final[Mapping[Refusal, str]] = {
+    Refusal.BAD_CREDENTIALS: "AUTH",
+    Refusal.NOT_PERMITTED: "AUTH",
+    Refusal.EXPIRED: "AUTH",
+    Refusal.TLS_REQUIRED: "",
+    Refusal.BACKEND_DOWN: "SYS/TEMP",
+    Refusal.BACKEND_REFUSED: "SYS/TEMP",
+    Refusal.MISCONFIGURED: "SYS/PERM",
+    Refusal.LIMIT: "IN-USE",
+    Refusal.TRY_LATER: "SYS/TEMP",
+    Refusal.LOOP: "SYS/PERM",
+}
+
+_SIEVE: Final[Mapping[Refusal, str]] = {
+    Refusal.BAD_CREDENTIALS: "",
+    Refusal.NOT_PERMITTED: "",
+    Refusal.EXPIRED: "",
+    Refusal.TLS_REQUIRED: "ENCRYPT-NEEDED",
+    Refusal.BACKEND_DOWN: "TRYLATER",
+    Refusal.BACKEND_REFUSED: "TRYLATER",
+    Refusal.MISCONFIGURED: "",
+    Refusal.LIMIT: "TRYLATER",
+    Refusal.TRY_LATER: "TRYLATER",
+    Refusal.LOOP: "",
+}
+
+_SAYS: Final = {  # yes, no, how a code is dressed, the codes
+    Service.IMAP: ("OK", "NO", " [{}]", _IMAP),
+    Service.POP3: ("+OK", "-ERR", " [{}]", _POP3),
+    Service.SIEVE: ("OK", "NO", " ({})", _SIEVE),
+}
+_OTHERS: Final = ("OK", "NO", " ({})", {refusal: str(refusal) for refusal in Refusal})
+
+
 def told(service: Service, refusal: Refusal | None) -> str:
     """The answer to a log-in: "OK", "NO [AUTHENTICATIONFAILED]". Unknown, disabled and banned sound like wrong."""
+    yes, no, dress, codes = _SAYS.get(service, _OTHERS)
     if refusal is None:
-        return "OK"
-    return f"NO [{_IMAP[refusal.told]}]" if service is Service.IMAP else f"NO ({refusal.told})"
+        return yes
+    code = codes[refusal.told]
+    return no + dress.format(code) if code else no

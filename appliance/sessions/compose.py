@@ -19,6 +19,8 @@ from appliance.home import Home
 from appliance.messages import Applied, BackendState, Generation, ListenerSpec, Message, RehashWanted
 from appliance.protocols.imap import replies as imap_replies
 from appliance.protocols.imap.frontend import imap
+from appliance.protocols.pop3 import replies as pop3_replies
+from appliance.protocols.pop3.frontend import pop3
 from appliance.routing.admission import Admission
 from appliance.routing.snapshot import Snapshot, SnapshotError, load_snapshot
 from appliance.terms import Limits, Service
@@ -34,8 +36,14 @@ from db.meta import node_name
 
 log: Final = logging.getLogger(__name__)
 
-PROTOCOLS: Final[dict[Service, Protocol_]] = {Service.IMAP: imap}
-FAREWELLS: Final = {Service.IMAP: imap_replies.TURNED_AWAY}
+PROTOCOLS: Final[dict[Service, Protocol_]] = {
+    Service.IMAP: imap,
+    Service.POP3: pop3,
+}
+FAREWELLS: Final = {
+    Service.IMAP: imap_replies.TURNED_AWAY,
+    Service.POP3: pop3_replies.TURNED_AWAY,
+}
 
 
 def own_name(home: Home) -> str:

@@ -7,7 +7,8 @@ import random
 import msgspec
 import pytest
 
-from appliance.protocols.imap import replies
+from appliance.protocols.imap import replies as imap_replies
+from appliance.protocols.pop3 import replies as pop3_replies
 from appliance.routing import passwords
 from appliance.routing.explain import TEMPORARY, Explanation, explain
 from appliance.routing.health import Health
@@ -16,6 +17,8 @@ from appliance.routing.told import told
 from appliance.routing.usermap import SqliteMap
 from appliance.terms import Refusal, Route, Service
 from tests.routing.configuration import MARIA, OTTO, PEER, Configuration, Worker
+
+SAID = {Service.IMAP: imap_replies, Service.POP3: pop3_replies}
 
 
 def ask(worker: Worker, configuration: Configuration, who: str, ip: str = PEER.ip) -> Explanation:
@@ -162,7 +165,9 @@ def test_a_map_that_is_not_served_is_temporary(configuration: Configuration) -> 
 
 
 @pytest.mark.parametrize("refusal", Refusal)
-def test_told_is_what_the_protocol_says(refusal: Refusal) -> None:
-    code, _ = replies.REFUSALS[refusal]
-    assert told(Service.IMAP, refusal) == f"NO [{code.decode()}]"
-    assert told(Service.POP3, refusal) == f"NO ({refusal.told})"
+@pytest.mark.parametrize("service", SAID)
+def test_told_is_what_the_protocol_says(service: Service, refusal: Refusal) -> None:
+    replies = SAID[service]
+    line = replies.REFUSED[refusal].strip().decode()
+    assert line == f"{told(service, refusal)} {replies.REFUSALS[refusal][1].decode()}"
+    assert told(service, None) in ("OK", "+OK")

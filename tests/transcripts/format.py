@@ -10,6 +10,7 @@
             us:       a1 OK [CAPABILITY IMAP4rev1] welcome
     relayed to beta: a2 SELECT INBOX
 
+Each protocol has a folder of them, named like its service; its own NAMES stand in words.py.
 A line is one packet and ends in CRLF; `|` is a CRLF inside a packet, a final `\\+` leaves the CRLF out. `\\0 \\r \\n
 \\xNN \\| \\\\` are octets; `<<b64 TEXT>>`, `<<TEXT x COUNT>>` and the NAMES below stand for what they say.
 
@@ -19,6 +20,7 @@ given (all are optional)
     ADDRESS is refused REFUSAL                   ADDRESS may act as ADDRESS
     STORE is down [COUNT times] | STORE uses starttls | STORE has a bad certificate | STORE wants introductions
     STORE is entered as NAME with PASSWORD       limits NAME=NUMBER...
+    every store offers WORD...                   what probes found; without it: as words.py says
     whole packets (not octet by octet)           pure (not over sockets)
     door KIND...                                 clear, open (may log in without TLS), tls; without it: open and tls
 happens
@@ -33,14 +35,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-HOSTNAME = "mail.example.test"
-OFFERS = {
-    "clear": b"STARTTLS LOGINDISABLED",
-    "open": b"STARTTLS AUTH=PLAIN AUTH=LOGIN",
-    "tls": b"AUTH=PLAIN AUTH=LOGIN",
-}
-STORE = b"IMAP4rev1 SASL-IR LITERAL+ ID ENABLE IDLE AUTH=PLAIN"
-WORDS = {b"ready": b"* OK [CAPABILITY " + STORE + b"] ready", b"store": STORE}
+from tests.transcripts.words import WORDS
 
 _OCTET = re.compile(rb"\\(x[0-9a-fA-F]{2}|[0rn|\\])")
 _MACRO = re.compile(rb"<<(.*?)>>", re.DOTALL)
@@ -66,6 +61,7 @@ class Transcript:
 
     title: str
     path: str
+    service: str  # the name of its folder
     given: list[str] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
 
@@ -86,22 +82,26 @@ class Transcript:
         return "pure" in self.given
 
     def __str__(self) -> str:
-        return f"{Path(self.path).stem}: {self.title}"
+        return f"{self.service} {Path(self.path).stem}: {self.title}"
+
+    def octets(self, text: str, door: str) -> bytes:
+        """What a line stands for at this kind of door, its ending included."""
+        return octets(text, WORDS[self.service](door))
 
 
-def read_all(folder: Path) -> list[Transcript]:
-    """Every transcript of a folder."""
-    return [one for path in sorted(folder.glob("*.txt")) for one in parse(path.read_text(), str(path))]
+def read_all() -> list[Transcript]:
+    """Every transcript of every protocol."""
+    return [one for path in sorted(Path(__file__).parent.glob("*/*.txt")) for one in parse(path)]
 
 
-def parse(text: str, path: str = "") -> list[Transcript]:
+def parse(path: Path) -> list[Transcript]:
     """The transcripts of one file. Raises ValueError with path and line for what it does not understand."""
     found: list[Transcript] = []
-    for number, raw in enumerate(text.splitlines(), 1):
+    for number, raw in enumerate(path.read_text().splitlines(), 1):
         line = raw.strip()
         if line.startswith("# "):
             if not found or found[-1].steps:
-                found.append(Transcript(line[2:], path))
+                found.append(Transcript(line[2:], str(path), path.parent.name))
             else:
                 found[-1].title += " " + line[2:]
         elif line.startswith("given "):
@@ -131,19 +131,13 @@ def _step(line: str, place: str, number: int) -> Step:
     return Step("say", who, text, number)
 
 
-def octets(text: str, door: str) -> bytes:
-    """What a line stands for, its ending included."""
+def octets(text: str, words: dict[bytes, bytes]) -> bytes:
+    """What a line stands for, its ending included; `words` are what the NAMES in it say."""
     ends = not text.endswith("\\+")
     raw = (text if ends else text[:-2]).encode()
     if not raw and not ends:
         return b""
     raw = re.sub(rb"(?<!\\)\|", b"\\\\r\\\\n", raw)
-    offer = b"IMAP4rev1 SASL-IR LITERAL- ID " + OFFERS[door]
-    words = {
-        **WORDS,
-        b"greeting": b"* OK [CAPABILITY %b] %b ready" % (offer, HOSTNAME.encode()),
-        b"capability": b"* CAPABILITY " + offer,
-    }
     expanded = _MACRO.sub(lambda match: _expand(match[1], words), raw)
     return _plain(expanded) + (b"\r\n" if ends else b"")
 

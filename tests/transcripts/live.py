@@ -11,7 +11,8 @@ import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from tests.transcripts.format import HOSTNAME, Step, Transcript, octets
+from tests.transcripts.format import Step, Transcript
+from tests.transcripts.words import HOSTNAME
 
 SECONDS = 10.0
 
@@ -90,7 +91,7 @@ class LivePlayer:
                 store.leave()
 
     def _step(self, step: Step) -> None:
-        data = octets(step.text, self.kind) if step.kind in ("hear", "say", "relayed") else b""
+        data = self.transcript.octets(step.text, self.kind) if step.kind in ("hear", "say", "relayed") else b""
         if step.kind == "say":
             self._say(step.who, data)
         elif step.kind in ("hear", "relayed"):

@@ -5,6 +5,7 @@ Strict: whatever we say or do must stand in the transcript, in its place, and no
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from types import GeneratorType
 
@@ -30,7 +31,8 @@ from appliance.protocols.conversation import (
     Wait,
 )
 from appliance.terms import Refusal
-from tests.transcripts.format import HOSTNAME, Step, Transcript, octets
+from tests.transcripts.format import Step, Transcript
+from tests.transcripts.words import HOSTNAME
 from tests.transcripts.world import World
 
 WAITING = object()
@@ -47,6 +49,7 @@ def door(kind: str, world: World) -> Door:
         client_port=50007,
         session="s1",
         limits=world.limits,
+        promised=world.promised,
     )
 
 
@@ -54,13 +57,13 @@ class Player:
     """One conversation and the world around it."""
 
     def __init__(self, transcript: Transcript, kind: str, open_: Callable[[Door], Conversation]) -> None:
-        self.world = World.of(transcript.given)
+        self.world = World.of(transcript)
         self.transcript = transcript
         self.kind = kind
         self.door = door(kind, self.world)
         self.conversation = open_(self.door)
         self.unread = {CLIENT: bytearray(), BACKEND: bytearray()}
-        self.said = {CLIENT: bytearray(), BACKEND: bytearray()}
+        self.said: defaultdict[str, bytearray] = defaultdict(bytearray)  # to the client, and to each store
         self.done: list[str] = []
         self.gone: Gone | None = None
         self.store = ""
@@ -82,12 +85,10 @@ class Player:
 
     def _step(self, step: Step, octet_by_octet: bool) -> None:
         side = CLIENT if step.who == "client" else BACKEND
-        data = octets(step.text, self.kind) if step.kind in ("hear", "say", "relayed") else b""
+        data = self.transcript.octets(step.text, self.kind) if step.kind in ("hear", "say", "relayed") else b""
         if step.kind == "hear":
-            if side is BACKEND:
-                assert self.store == step.who, f"we are not connected to {step.who} but to {self.store!r}"
-            said = self.said[side]
-            assert bytes(said[: len(data)]) == data, f"expected {data!r}, said {bytes(said)!r}, did {self.done}"
+            said = self.said[step.who]
+            assert bytes(said[: len(data)]) == data, f"expected {data!r}, said {dict(self.said)}, did {self.done}"
             del said[: len(data)]
         elif step.kind == "do":
             assert self.done[:1] == [f"{step.who} {step.text}"], f"did {self.done}, said {self.said}"
@@ -108,7 +109,7 @@ class Player:
             assert self.ended == "closed", f"not closed: {self.ended or self.pending}, said {self.said}"
 
     def _nothing_left(self) -> None:
-        assert not any(self.said.values()), f"unexpected words: {self.said}"
+        assert not any(self.said.values()), f"unexpected words: {dict(self.said)}"
         assert not self.done, f"unexpected deeds: {self.done}"
 
     def _wake(self) -> None:
@@ -138,7 +139,7 @@ class Player:
         except StopIteration:
             pass
         except Misspoken as misspoken:
-            self.said[CLIENT] += misspoken.farewell
+            self.said["client"] += misspoken.farewell
         except Gone as gone:
             assert gone.side is CLIENT
         self.ended = "closed"
@@ -180,7 +181,7 @@ class Player:
         match effect:
             case Send():
                 assert effect.to is CLIENT or self.store, "speaks to no store"
-                self.said[effect.to] += effect.data
+                self.said[self.store if effect.to is BACKEND else "client"] += effect.data
             case Admit():
                 return self.world.admit(effect.credentials)
             case Dial():

@@ -7,7 +7,6 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -15,18 +14,18 @@ import trustme
 
 from appliance.edge.tls import Certificates
 from appliance.messages import ListenerSpec
-from appliance.protocols.imap.frontend import imap
-from appliance.protocols.imap.replies import KICKED
+from appliance.sessions.compose import FAREWELLS, PROTOCOLS
 from appliance.terms import Credentials, Endpoint, Limits, Peer, Refusal, Route, Service
 from appliance.wire.listener import Policy
 from appliance.wire.loop import Loop
 from appliance.wire.ports import Verdict
 from appliance.wire.worker import Worker
-from tests.transcripts.format import HOSTNAME, Transcript, read_all
+from tests.transcripts.format import Transcript, read_all
 from tests.transcripts.live import LivePlayer, Store
+from tests.transcripts.words import HOSTNAME
 from tests.transcripts.world import World
 
-LIVE = [one for one in read_all(Path(__file__).parent) if not one.is_pure]
+LIVE = [one for one in read_all() if not one.is_pure]
 AT_DOORS = [(one, kind) for one in LIVE for kind in one.doors]
 DOORS = ("clear", "open", "tls")
 
@@ -43,7 +42,7 @@ class Admitted:
 
     def begin(self, transcript: Transcript, stores: dict[str, Store]) -> None:
         """Be what this transcript says from now on."""
-        self.world = World.of(transcript.given, {name: store.place for name, store in stores.items()})
+        self.world = World.of(transcript, {name: store.place for name, store in stores.items()})
         silent = any(step.kind == "silent" for step in transcript.steps)
         seconds = 1 if silent else 30
         self.limits = msgspec.structs.replace(self.world.limits, retry_pause=0.01, login_seconds=seconds)
@@ -86,7 +85,7 @@ class Between:
         stores.configure_cert(self.store_tls)
         chain = b"".join(pem.bytes() for pem in own.cert_chain_pems).decode()
         self.loop = Loop()
-        self.places: dict[str, tuple[str, int]] = {}
+        self.places: dict[tuple[str, str], tuple[str, int]] = {}
         self.worker = Worker(
             self.loop,
             slot=0,
@@ -94,8 +93,8 @@ class Between:
             hostname=HOSTNAME,
             admission=self.admission,
             certificates=Certificates([(["*"], chain, own.private_key_pem.bytes().decode())]),
-            protocols={Service.IMAP: imap},
-            farewells={Service.IMAP: KICKED},
+            protocols=PROTOCOLS,
+            farewells=FAREWELLS,
             policy=self._policy,
         )
         self.worker.replace_listeners(*self._listeners())
@@ -103,17 +102,26 @@ class Between:
         self.thread.start()
 
     def _listeners(self) -> tuple[list[ListenerSpec], list[int]]:
-        sockets = {kind: socket.create_server(("127.0.0.1", 0)) for kind in DOORS}
-        self.places = {kind: listener.getsockname() for kind, listener in sockets.items()}
-        specs = [ListenerSpec("imap", kind, kind == "tls") for kind in DOORS]
+        sockets = {(of, kind): socket.create_server(("127.0.0.1", 0)) for of in PROTOCOLS for kind in DOORS}
+        self.places = {door: listener.getsockname() for door, listener in sockets.items()}
+        specs = [ListenerSpec(service, kind, kind == "tls") for service, kind in sockets]
         return specs, [listener.detach() for listener in sockets.values()]
 
     def _policy(self, spec: ListenerSpec) -> Policy:
-        return Policy(Service.IMAP, spec.tls, not spec.tls, lambda _ip: spec.address == "open")
+        promised = self.admission.world.promised
+        return Policy(Service(spec.service), spec.tls, not spec.tls, lambda _ip: spec.address == "open", promised)
 
-    def connect(self, kind: str) -> Callable[[], socket.socket]:
-        """Connections to this door."""
-        return lambda: socket.create_connection(self.places[kind])
+    def begin(self, transcript: Transcript, stores: dict[str, Store]) -> None:
+        """Be what this transcript says from now on."""
+        self.admission.begin(transcript, stores)
+        done = threading.Event()
+        self.loop.call(self.worker.refresh_policies)
+        self.loop.call(done.set)
+        assert done.wait(10)
+
+    def connect(self, transcript: Transcript, kind: str) -> Callable[[], socket.socket]:
+        """Connections to this door of its service."""
+        return lambda: socket.create_connection(self.places[transcript.service, kind])
 
     def wait_until_empty(self) -> None:
         """Until no session is left: a client that left may still be tried for."""
@@ -137,10 +145,10 @@ def between() -> Iterator[Between]:
 @pytest.mark.parametrize(("transcript", "kind"), AT_DOORS, ids=str)
 def test_over_sockets(between: Between, transcript: Transcript, kind: str) -> None:
     stores = {name: Store(name) for name in ("alpha", "beta")}
-    between.admission.begin(transcript, stores)
+    between.begin(transcript, stores)
     tls = (between.client_tls, between.store_tls)
     try:
-        LivePlayer(transcript, kind, between.connect(kind), stores.values(), *tls).play()
+        LivePlayer(transcript, kind, between.connect(transcript, kind), stores.values(), *tls).play()
         refused = list(between.admission.refusals)
     finally:
         for store in stores.values():

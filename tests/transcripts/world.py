@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 import msgspec
 
 from appliance.terms import Credentials, Endpoint, Limits, Refusal, Route, Secret, TlsMode
+from tests.transcripts.format import Transcript
+from tests.transcripts.words import PROMISED
 
 GIVEN: list[tuple[str, str]] = [
     (r"(\S+) lives on (.+)", "lives"),
@@ -40,14 +42,15 @@ class World:
     native: dict[str, str] = field(default_factory=dict)
     master: dict[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
+    promised: frozenset[str] = frozenset()
     places: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     admitted: list[str] = field(default_factory=list)  # names, in the order they came
 
     @classmethod
-    def of(cls, given: list[str], places: Mapping[str, tuple[str, int]] | None = None) -> World:
-        """The world that these lines describe; `places` are the stores' host and port. Raises ValueError."""
-        world = cls(places=places or {})
-        for line in given:
+    def of(cls, transcript: Transcript, places: Mapping[str, tuple[str, int]] | None = None) -> World:
+        """The world that a transcript describes; `places` are the stores' host and port. Raises ValueError."""
+        world = cls(places=places or {}, promised=PROMISED.get(transcript.service, frozenset()))
+        for line in transcript.given:
             if not line.startswith(("door ", "whole packets", "pure")):
                 world._learn(line)
         return world
@@ -60,6 +63,9 @@ class World:
                 for name, value in numbers.items()
             }
             self.limits = msgspec.structs.replace(self.limits, **whole)
+            return
+        if line.startswith("every store offers"):
+            self.promised = frozenset(line.split()[3:])
             return
         for pattern, name in GIVEN:
             if match := re.fullmatch(pattern, line):
@@ -74,7 +80,7 @@ class World:
         self.admitted.append(name)
         if name in self.refused:
             return Refusal(self.refused[name])
-        if self.password.get(name, credentials.password.reveal().decode()) != credentials.password.reveal().decode():
+        if name in self.password and self.password[name].encode() != credentials.password.reveal():
             return Refusal.BAD_CREDENTIALS
         if credentials.authzid and self.may_act.get(name) != credentials.authzid:
             return Refusal.NOT_PERMITTED

@@ -6,22 +6,9 @@ Pure. Must never hold a secret: it lives on while the session is a relay's to be
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
-from typing import Final
 
-from appliance.protocols.conversation import CLIENT, Door, Send, Step
+from appliance.protocols.conversation import CLIENT, Door, End, Send, Step
 from appliance.protocols.imap.grammar import Command, Malformed
-
-
-class End(Enum):
-    """How a conversation ends."""
-
-    CLOSE = "close"
-    RELAY = "relay"
-
-
-CLOSE: Final = End.CLOSE
-RELAY: Final = End.RELAY
 
 
 class Client:
@@ -41,7 +28,7 @@ class Client:
         return door.starttls and not door.secured, door.secured or door.may_log_in_clear, door.promised
 
     def forget(self) -> None:
-        """TLS is on: what was said in the clear is void (RFC 9051, 6.2.1), but neither failures nor a hop count."""
+        """TLS is on: what was said in the clear is void (RFC 9051, 6.2.1), but not failures, nor hops told."""
         self.asked = False
 
 

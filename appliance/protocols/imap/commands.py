@@ -5,9 +5,9 @@ Pure. Must never believe what a client says of itself, nor let what it said in t
 
 from __future__ import annotations
 
-from appliance.protocols.conversation import CLIENT, Secure, Send, Step
+from appliance.protocols.conversation import CLIENT, CLOSE, End, Secure, Send, Step
 from appliance.protocols.imap import replies
-from appliance.protocols.imap.client import CLOSE, Client, End, bad, done, expect_nothing
+from appliance.protocols.imap.client import Client, bad, done, expect_nothing
 from appliance.protocols.imap.grammar import Command, id_arguments
 
 

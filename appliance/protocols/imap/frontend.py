@@ -10,9 +10,20 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from appliance.edge import sasl
-from appliance.protocols.conversation import CLIENT, Conversation, Door, LineTooLong, Misspoken, Relay, Send, Step
+from appliance.protocols.conversation import (
+    CLIENT,
+    RELAY,
+    Conversation,
+    Door,
+    End,
+    LineTooLong,
+    Misspoken,
+    Relay,
+    Send,
+    Step,
+)
 from appliance.protocols.imap import commands, login, replies
-from appliance.protocols.imap.client import RELAY, Client, End, Handler, bad
+from appliance.protocols.imap.client import Client, Handler, bad
 from appliance.protocols.imap.grammar import Malformed, command_of, read_literals
 from appliance.protocols.lines import CLIENT_LINE
 

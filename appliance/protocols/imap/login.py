@@ -6,17 +6,14 @@ log-in than its refusal's words. RFC 9051, 6.2.2 and 6.2.3; SASL-IR 4959; PLAIN 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
-
 from appliance.edge import sasl
-from appliance.protocols.conversation import CLIENT, Door, Refuse, Send, Step
+from appliance.protocols.conversation import CLIENT, CLOSE, RELAY, Door, End, Refuse, Send, Step
 from appliance.protocols.handover import Turned, hand_over
 from appliance.protocols.imap import replies
 from appliance.protocols.imap.backend import Welcome, log_in
-from appliance.protocols.imap.client import CLOSE, RELAY, Client, End
+from appliance.protocols.imap.client import Client
 from appliance.protocols.imap.grammar import Command, Malformed, login_arguments
-from appliance.protocols.lines import CLIENT_LINE, without_ending
+from appliance.protocols.mechanisms import MECHANISMS, respond
 from appliance.terms import Credentials, Refusal, Route
 
 
@@ -40,39 +37,10 @@ def authenticate(client: Client, command: Command) -> Step[End | None]:
         yield Send(CLIENT, command.tag + b" NO [CANNOT] Mechanism not supported\r\n")
         return None
     try:
-        credentials = yield from exchange(initial if space else None)
+        credentials = yield from exchange(initial if space else None, respond)
     except sasl.BadName as bad:
         return (yield from _no_such_name(client, command, bad))
     return (yield from _admit(client, command, credentials))
-
-
-def _plain(initial: bytes | None) -> Step[Credentials]:
-    if initial is None:
-        return sasl.plain((yield from _respond(replies.RESPOND)))
-    return sasl.plain(sasl.decode(initial))
-
-
-def _sasl_login(initial: bytes | None) -> Step[Credentials]:
-    """Name, then password; an initial response is the name, so it cannot be an empty one."""
-    if initial == b"=":
-        raise sasl.Malformed("LOGIN has no empty initial response")
-    if initial is None:
-        name = yield from _respond(b"+ %b\r\n" % sasl.USERNAME_PROMPT)
-    else:
-        name = sasl.decode(initial)
-    password = yield from _respond(b"+ %b\r\n" % sasl.PASSWORD_PROMPT)
-    return sasl.credentials(name, password, mechanism="LOGIN")
-
-
-def _respond(prompt: bytes) -> Step[bytes]:
-    """The client's decoded response to a prompt."""
-    yield Send(CLIENT, prompt)
-    response = without_ending((yield CLIENT_LINE))
-    if response == b"*":
-        raise sasl.Malformed("cancelled")
-    if response == b"=":  # stands for nothing in an initial response only
-        raise sasl.Malformed("invalid base64")
-    return sasl.decode(response)
 
 
 def _admit(client: Client, command: Command, credentials: Credentials) -> Step[End | None]:
@@ -125,9 +93,3 @@ def _refused(client: Client, tag: bytes, turned: Turned) -> Step[End | None]:
         return None
     yield Send(CLIENT, tag + said + replies.TOO_MANY_ATTEMPTS)
     return CLOSE
-
-
-MECHANISMS: Final[dict[bytes, Callable[[bytes | None], Step[Credentials]]]] = {
-    b"PLAIN": _plain,
-    b"LOGIN": _sasl_login,
-}

@@ -31,7 +31,6 @@ REFUSALS: Final[dict[Refusal, tuple[bytes, bytes]]] = {
 REFUSED: Final = {refusal: b" NO [%b] %b\r\n" % told for refusal, told in REFUSALS.items()}  # after the tag
 
 GO_AHEAD: Final = b"+ Go ahead\r\n"
-RESPOND: Final = b"+ \r\n"
 ID: Final = b'* ID ("name" "Postern")\r\n'
 LOGGED_OUT: Final = b"* BYE Logging out\r\n"
 KICKED: Final = b"* BYE This session was ended by an administrator\r\n"
