@@ -19,7 +19,7 @@ from db.catalogue import Problem
 from db.objects import Objects
 
 WORDS: Final = {"backend": "back-end"}
-SERVED: Final = frozenset({Service.IMAP, Service.POP3})  # by this release
+SERVED: Final = frozenset({Service.IMAP, Service.POP3, Service.SIEVE})  # by this release
 NOT_SERVED: Final = "not served by this release: nothing listens"
 
 

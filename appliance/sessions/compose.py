@@ -19,6 +19,8 @@ from appliance.home import Home
 from appliance.messages import Applied, BackendState, Generation, ListenerSpec, Message, RehashWanted
 from appliance.protocols.imap import replies as imap_replies
 from appliance.protocols.imap.frontend import imap
+from appliance.protocols.managesieve import replies as managesieve_replies
+from appliance.protocols.managesieve.frontend import managesieve
 from appliance.protocols.pop3 import replies as pop3_replies
 from appliance.protocols.pop3.frontend import pop3
 from appliance.routing.admission import Admission
@@ -39,10 +41,12 @@ log: Final = logging.getLogger(__name__)
 PROTOCOLS: Final[dict[Service, Protocol_]] = {
     Service.IMAP: imap,
     Service.POP3: pop3,
+    Service.SIEVE: managesieve,
 }
 FAREWELLS: Final = {
     Service.IMAP: imap_replies.TURNED_AWAY,
     Service.POP3: pop3_replies.TURNED_AWAY,
+    Service.SIEVE: managesieve_replies.TURNED_AWAY,
 }
 
 

@@ -44,7 +44,7 @@ ROLES: Final = {
     "sessions": Role(
         "appliance.sessions",
         "postern-sessions",
-        frozenset({"imap", "pop3"}),
+        frozenset({"imap", "pop3", "sieve"}),
         drains=True,
         # No fast bins: to empty them at each of OpenSSL's large buffers takes 4 % of a log-in under TLS.
         environment=(("GLIBC_TUNABLES", "glibc.malloc.mxfast=0"),),

@@ -70,7 +70,8 @@ def stores(run_folder: Path, authority: Authority) -> Iterator[Stores]:
 
 def backend(store: Dovecot, **settings: Any) -> dict[str, Any]:
     """The store as a [[backend]] of the configuration."""
-    return {"name": store.name, "imap": f"{store.host}:{store.imap}", **settings}
+    ports = {"imap": store.imap, "pop3": store.pop3, "sieve": store.sieve}
+    return {"name": store.name, **{of: f"{store.host}:{port}" for of, port in ports.items()}, **settings}
 
 
 def prepare(node: Node, authority: Authority, **tables: Any) -> None:

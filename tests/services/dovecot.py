@@ -1,4 +1,4 @@
-"""A real IMAP store for tests: a stock Dovecot from a private folder, on a loopback address, without systemd.
+"""A real mail store for tests: a stock Dovecot from a private folder, on a loopback address, without systemd.
 
 Must never touch the machine's own Dovecot: its configuration, its run folder, its users. Written for Dovecot 2.3.
 """
@@ -22,7 +22,7 @@ base_dir = {folder}/run
 state_dir = {folder}/run
 instance_name = {name}
 listen = {host}
-protocols = imap
+protocols = imap pop3 sieve
 log_path = {folder}/log
 ssl = {starttls}
 ssl_cert = <{chain}
@@ -61,6 +61,28 @@ service imap-login {{
   service_count = 0
   process_min_avail = 1
 }}
+service pop3-login {{
+  inet_listener pop3 {{
+    port = {pop3}
+  }}
+  inet_listener pop3s {{
+    port = {pop3s}
+    ssl = yes
+  }}
+  service_count = 0
+}}
+protocol pop3 {{
+  pop3_lock_session = yes
+}}
+service managesieve-login {{
+  inet_listener sieve {{
+    port = {sieve}
+  }}
+  service_count = 0
+}}
+plugin {{
+  sieve = file:{folder}/mail/%n/sieve;active={folder}/mail/%n/.dovecot.sieve
+}}
 passdb {{
   driver = passwd-file
   args = scheme=PLAIN {folder}/master
@@ -86,6 +108,12 @@ service anvil {{
 service imap-login {{
   chroot =
 }}
+service pop3-login {{
+  chroot =
+}}
+service managesieve-login {{
+  chroot =
+}}
 """
 MASTER = ("postern-master", "master-s3cret")
 
@@ -106,7 +134,8 @@ class Dovecot:
     ) -> None:
         self.folder, self.name, self.host, self.certificate = folder, name, host, certificate
         self.starttls = starttls
-        self.imap, self.imaps = free_port(host), free_port(host)
+        self.imap, self.imaps, self.sieve = free_port(host), free_port(host), free_port(host)
+        self.pop3, self.pop3s = free_port(host), free_port(host)
         self.haproxied = free_port(host)  # IMAP behind a PROXY header
         self.master: subprocess.Popen[bytes] | None = None
         (folder / "mail").mkdir(parents=True)
@@ -120,7 +149,9 @@ class Dovecot:
         (folder / "master").write_text("{}:{{PLAIN}}{}:::::::\n".format(*MASTER))
         (folder / "dovecot.conf").write_text(CONFIGURATION.format(
             folder=folder, name=name, host=host, starttls=starttls, trusted=trusted, user=user, group=group,
-            chain=certificate.chain, key=certificate.key, imap=self.imap, imaps=self.imaps, haproxied=self.haproxied,
+            chain=certificate.chain, key=certificate.key, imap=self.imap, imaps=self.imaps, sieve=self.sieve,
+            pop3=self.pop3, pop3s=self.pop3s,
+            haproxied=self.haproxied,
             unprivileged="" if root else UNPRIVILEGED.format(user=user, group=group)))
 
     def add(self, users: Mapping[str, str]) -> None:

@@ -24,7 +24,7 @@ from tests.services.ports import eventually, free_port
 from tests.services.processes import descendants
 
 POSTERN = str(Path(sys.executable).with_name("postern"))
-OTHER_SERVICES = ("pop3", "sieve", "smtp", "submission", "webmail", "console")
+OTHER_SERVICES = ("smtp", "submission", "webmail", "console")
 
 
 class Failed(Exception):
@@ -38,6 +38,7 @@ class Node:
         self.folder, self.name, self.host = folder, name, host
         self.home = folder / "home"
         self.imap, self.imaps, self.metrics = free_port(host), free_port(host), free_port(host)
+        self.pop3, self.pop3s, self.sieve = free_port(host), free_port(host), free_port(host)
         self.process: subprocess.Popen[bytes] | None = None
         self.authority: Path | None = None
         self.configuration: dict[str, Any] = {
@@ -47,6 +48,9 @@ class Node:
             "auth": {"method": "backend"},
             "imap": {"listen": [f"{host}:{self.imap}"], "listen_tls": [f"{host}:{self.imaps}"],
                      "clear_login_from": ["127.0.0.0/8"], "map": ["people"]},
+            "pop3": {"listen": [f"{host}:{self.pop3}"], "listen_tls": [f"{host}:{self.pop3s}"],
+                     "clear_login_from": ["127.0.0.0/8"], "map": ["people"]},
+            "sieve": {"listen": [f"{host}:{self.sieve}"], "clear_login_from": ["127.0.0.0/8"], "map": ["people"]},
             "metrics": {"listen": [f"{host}:{self.metrics}"]},
             "limits": {"failure_delay": 0, "drain_seconds": 5},
             **{service: {"enabled": False} for service in OTHER_SERVICES},

@@ -21,6 +21,11 @@ POP3_OFFERS = {
     "open": b"STLS\r\nUSER\r\nSASL PLAIN LOGIN",
     "tls": b"USER\r\nSASL PLAIN LOGIN",
 }
+SIEVE_OFFERS = {
+    "clear": b'"SASL" ""\r\n"STARTTLS"',
+    "open": b'"SASL" "PLAIN LOGIN"\r\n"STARTTLS"',
+    "tls": b'"SASL" "PLAIN LOGIN"',
+}
 
 
 def imap(door: str) -> dict[bytes, bytes]:
@@ -44,8 +49,15 @@ def pop3(door: str) -> dict[bytes, bytes]:
     }
 
 
+def sieve(door: str) -> dict[bytes, bytes]:
+    """ManageSieve's blocks, ours and a store's."""
+    ours = b'"IMPLEMENTATION" "Postern"\r\n"SIEVE" "fileinto"\r\n%b\r\n"VERSION" "1.0"\r\nOK "%b ready"'
+    store = b'"IMPLEMENTATION" "Store"\r\n"SIEVE" "fileinto vacation"\r\n"SASL" "PLAIN"\r\n"STARTTLS"\r\nOK "ready"'
+    return {b"greeting": ours % (SIEVE_OFFERS[door], HOST), b"ready": store}
+
+
 # By the kind of door.
-WORDS: dict[str, Callable[[str], dict[bytes, bytes]]] = {"imap": imap, "pop3": pop3}
+WORDS: dict[str, Callable[[str], dict[bytes, bytes]]] = {"imap": imap, "pop3": pop3, "sieve": sieve}
 
 # What probes found that every store offers, where a transcript does not say.
 PROMISED = {"pop3": frozenset({"PIPELINING", "SASL=LOGIN", "SASL=PLAIN", "TOP", "UIDL", "USER"})}
