@@ -159,7 +159,7 @@ class Counters(Message, frozen=True):
 
 
 class FailuresSeen(Message, frozen=True):
-    """Failed guesses since the last of these, for the other workers to add: key (address or account) to count."""
+    """Failed guesses since the last of these, for the other workers to add: key (see routing.limits) to count."""
 
     failures: dict[str, int]
 
@@ -184,6 +184,7 @@ class SessionRow(msgspec.Struct, frozen=True):
     octets_in: int
     octets_out: int
     state: str
+    waiting: bool = False  # has not logged in
 
 
 class Sessions(Message, frozen=True):
@@ -201,7 +202,7 @@ class Kicked(Message, frozen=True):
     count: int
 
 
-# --- controller to workers (and workers to controller: BackendState of the own circuit breaker) -------------
+# --- controller to workers (and workers to controller: BackendState of the own circuit breaker, Held) -------
 
 
 class Generation(Message, frozen=True):
@@ -218,13 +219,19 @@ class BackendState(Message, frozen=True):
     service: str
     up: bool
     reason: str = ""
-    capabilities: str = ""  # what it offers before log-in, as it says it; empty: not known, what was known holds
+    capabilities: str = ""  # what it offers before log-in (control.offers); empty: not known, what was known holds
 
 
 class FailuresElsewhere(Message, frozen=True):
     """Failed guesses seen by the node's other workers."""
 
     failures: dict[str, int]
+
+
+class Held(Message, frozen=True):
+    """Connections by whose they are (keys: wire.crowds), as far as they changed: a worker's own, or all others'."""
+
+    counts: dict[str, int]
 
 
 class ListSessions(Message, frozen=True):
@@ -251,9 +258,10 @@ class Kick(Message, frozen=True):
 FromRole = Hello | Ready | Alive | ListenersWanted | ConfigurationChanged
 FromSupervisor = Listeners | ListenersPossible | ListenersOpen | Drain | ReloadCertificates
 FromWorker = (
-    WorkerHello | Applied | PackedOutcomes | Counters | FailuresSeen | RehashWanted | Sessions | Kicked | BackendState
-)
-FromController = Generation | BackendState | FailuresElsewhere | ListSessions | Kick
+    WorkerHello | Applied | PackedOutcomes | Counters | FailuresSeen | Held | RehashWanted | Sessions | Kicked
+    | BackendState
+)  # fmt: skip
+FromController = Generation | BackendState | FailuresElsewhere | Held | ListSessions | Kick
 
 _encoder: Final = msgspec.msgpack.Encoder()
 decode_from_role: Final = msgspec.msgpack.Decoder(FromRole).decode

@@ -171,6 +171,8 @@ class Limits(msgspec.Struct, frozen=True):
     preauth_per_address: int = 32
     preauth_share: float = 0.5
     connections: int = 8192
+    sessions_per_address: int = 0
+    sessions_per_account: int = 100
     attempts: int = 4
     connect_seconds: float = 10
     login_seconds: float = 30
@@ -187,3 +189,9 @@ class Limits(msgspec.Struct, frozen=True):
     success_cache_seconds: float = 300
     probe_seconds: float = 10
     drain_seconds: float = 30
+
+    def reached(self, by_address: int, by_account: int) -> str:
+        """The limit that leaves no room for one more session, beside so many of its address and mailbox; else empty."""
+        if 0 < self.sessions_per_account <= by_account:
+            return "sessions_per_account"
+        return "sessions_per_address" if 0 < self.sessions_per_address <= by_address else ""

@@ -19,7 +19,7 @@ import msgspec
 
 from appliance import messages, packets
 from appliance.control.history import History
-from appliance.control.tally import Failures, Tally
+from appliance.control.tally import Failures, Holdings, Tally
 from appliance.control.workers import Question, States, Worker, allowed_users
 from appliance.home import Home
 from appliance.messages import MAX_IDS, BackendState, Message, SessionRow
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 APPLY_SECONDS: Final = 2.0  # that workers may take to serve by a new generation
 ANSWER_SECONDS: Final = 1.0  # that workers may take to list or end sessions
-RELAY_SECONDS: Final = 0.1  # failed guesses are held together for this long
+RELAY_SECONDS: Final = 0.1  # what a worker should know of the others is held together for this long
 REHASH_SECONDS: Final = 1.0
 REHASH_HELD: Final = 1000
 KEYS_PER_PACKET: Final = 150  # an account's name may have 320 octets, a packet 64 KiB
@@ -49,6 +49,8 @@ class Hub:
         self._workers: dict[Worker, None] = {}
         self.states = States()
         self._failures = Failures()
+        self._holdings = Holdings()
+        self._relaying = False
         self._rehashes: list[messages.RehashWanted] = []
         self._questions: dict[int, Question] = {}
         self._numbers = itertools.count(1)
@@ -174,6 +176,8 @@ class Hub:
         del self._workers[worker]
         worker.close()
         self.tally.gone(worker)
+        self._holdings.gone(worker)
+        self._relay_soon()
         self._applied.set()
         for question in self._questions.values():
             question.done_with(worker)
@@ -201,6 +205,8 @@ class Hub:
         worker.greet(hello)
         for message in (messages.Generation(self.revision), *self.states.all()):
             self._send(worker, message)
+        self._holdings.came()
+        self._relay_soon()
 
     def _has_applied(self, worker: Worker, applied: messages.Applied) -> None:
         worker.revision = max(worker.revision, applied.revision)
@@ -213,16 +219,29 @@ class Hub:
         self.tally.heard(worker, counters.totals)
 
     def _failed(self, worker: Worker, seen: messages.FailuresSeen) -> None:
-        if not self._failures:
-            self._loop.call_later(RELAY_SECONDS, self._relay_failures)
         self._failures.seen(worker, seen.failures)
+        self._relay_soon()
 
-    def _relay_failures(self) -> None:
-        for worker, failures in self._failures.deliver([worker for worker in self._workers if worker.name]).items():
-            keys = list(failures)
-            for at in range(0, len(keys), KEYS_PER_PACKET):
-                part = {key: failures[key] for key in keys[at : at + KEYS_PER_PACKET]}
-                self._send(worker, messages.FailuresElsewhere(part))  # type: ignore[arg-type]
+    def _holds(self, worker: Worker, held: messages.Held) -> None:
+        self._holdings.heard(worker, held.counts)
+        self._relay_soon()
+
+    def _relay_soon(self) -> None:
+        if not self._relaying:
+            self._relaying = True
+            self._loop.call_later(RELAY_SECONDS, self._relay)
+
+    def _relay(self) -> None:
+        self._relaying = False
+        workers = [worker for worker in self._workers if worker.name]
+        self._deliver(messages.FailuresElsewhere, self._failures.deliver(workers))
+        self._deliver(messages.Held, self._holdings.deliver(workers))
+
+    def _deliver(self, message: Callable[[dict[str, int]], Message], news: dict[object, dict[str, int]]) -> None:
+        for worker, counts in news.items():
+            items = list(counts.items())
+            for at in range(0, len(items), KEYS_PER_PACKET):
+                self._send(worker, message(dict(items[at : at + KEYS_PER_PACKET])))  # type: ignore[arg-type]
 
     def _broke(self, worker: Worker, state: BackendState) -> None:
         self.found(state, worker)
@@ -257,6 +276,7 @@ HEARD: Final[dict[type[Message], Callable[[Hub, Worker, Any], None]]] = {
     messages.PackedOutcomes: Hub._ended,
     messages.Counters: Hub._counted,
     messages.FailuresSeen: Hub._failed,
+    messages.Held: Hub._holds,
     messages.BackendState: Hub._broke,
     messages.RehashWanted: Hub._wants_rehash,
     messages.Sessions: Hub._listed,

@@ -1,4 +1,4 @@
-"""Sums over the node's workers: what they counted, and the failed guesses that the others should know of.
+"""Sums over the node's workers: what they counted, the failed guesses, and who holds how many connections.
 
 Pure: no I/O, no clock. A worker reports totals since it began, so a lost report costs nothing; the last totals of a
 worker that died are kept, so that no counter ever goes down. Gauges die with their worker.
@@ -9,7 +9,7 @@ A counter's key is its name and the values of its labels, with slashes: "logins/
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 
@@ -25,7 +25,9 @@ class Metric(NamedTuple):
 # What workers report in `Counters`. In Prometheus: postern_NAME (gauges, timings), postern_NAME_total (counters).
 METRICS: Final[dict[str, Metric]] = {
     "connections": Metric(("service",), "Client connections accepted."),
-    "turned_away": Metric(("service", "reason"), "Client connections closed before a word: limits, no PROXY header."),
+    "turned_away": Metric(
+        ("service", "reason"), "Connections and log-ins turned away: reason is the limit, descriptors or proxy_header."
+    ),
     "tls_failures": Metric(("service",), "TLS handshakes with clients that failed."),
     "logins": Metric(("service", "outcome"), "Log-ins that ended: outcome is ok, or the refusal."),
     "login_seconds": Metric(
@@ -132,3 +134,50 @@ class Failures:
                 elsewhere[worker] = dict(unseen)
         self._seen, self._keys = {}, 0
         return elsewhere
+
+
+class Holdings:
+    """How many connections each worker holds of those of whom it matters (see wire.crowds): the others are told."""
+
+    LIMIT: Final = 10_000  # keys; of one more each worker counts its own
+
+    def __init__(self) -> None:
+        self._by_key: dict[str, dict[object, int]] = {}
+        self._changed: dict[str, set[object]] = {}  # by which workers
+
+    def heard(self, worker: object, counts: Mapping[str, int]) -> None:
+        """What this worker holds now."""
+        for key, count in counts.items():
+            held = self._by_key.get(key)
+            if held is None:
+                if not count or len(self._by_key) >= self.LIMIT:
+                    continue
+                held = self._by_key[key] = {}
+            if held.get(worker, 0) != count:
+                held[worker] = count
+                if not count:
+                    del held[worker]
+                self._changed.setdefault(key, set()).add(worker)
+
+    def gone(self, worker: object) -> None:
+        """It died, and its connections with it."""
+        self.heard(worker, {key: 0 for key, held in self._by_key.items() if worker in held})
+
+    def came(self) -> None:
+        """There is a worker that knows nothing yet."""
+        for key in self._by_key:
+            self._changed.setdefault(key, set())
+
+    def deliver(self, workers: Sequence[object]) -> dict[object, dict[str, int]]:
+        """What all others hold, for each of these workers and of whom that has changed."""
+        changed, self._changed = self._changed, {}
+        news: dict[object, dict[str, int]] = {}
+        for key, by in changed.items():
+            held = self._by_key[key]
+            total = sum(held.values())
+            for worker in workers:
+                if by != {worker}:
+                    news.setdefault(worker, {})[key] = total - held.get(worker, 0)
+            if not total:
+                del self._by_key[key]
+        return news

@@ -70,7 +70,7 @@ class Door(Struct, eq=False, gc=False):
     client_port: int
     session: str  # the session's id, for logs and the store
     limits: Limits = DEFAULT_LIMITS  # those in force when the connection began
-    promised: frozenset[str] = frozenset()  # what every store offers, in capital letters
+    promised: frozenset[str] = frozenset()  # what every store offers, in words
     ttl: int = TTL  # front-ends that the session may still pass, this one included; what came before us may lower it
 
 
@@ -126,6 +126,13 @@ class Dial(Effect):
     """
 
     route: Route
+
+
+class Enter(Effect):
+    """The store has said yes: is there room for one more session of this mailbox and address? Relay comes next.
+
+    Answer: empty, or the limit that is reached, for the log. Asked so late because it tells of others' sessions.
+    """
 
 
 class HangUp(Effect):

@@ -1,4 +1,4 @@
-"""The spine that all session protocols share: admit, dial, log in there; a welcome, or why not.
+"""The spine that all session protocols share: admit, dial, log in there, enter; a welcome, or why not.
 
 Pure. Must never try again after a store has given a verdict (a second try could lock an account), after a
 certificate failed (that is no passing trouble), or after a silence (the client has waited long enough).
@@ -10,7 +10,8 @@ returns its own kind of welcome, or `Turned`. Its front-end then tells the clien
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from contextlib import suppress
+from typing import Final, NamedTuple, TypeVar
 
 from appliance.protocols.conversation import (
     BACKEND,
@@ -18,6 +19,7 @@ from appliance.protocols.conversation import (
     Admit,
     Dial,
     Door,
+    Enter,
     Gone,
     HangUp,
     LineTooLong,
@@ -30,6 +32,8 @@ from appliance.protocols.conversation import (
 from appliance.terms import Credentials, Refusal, Route
 
 W = TypeVar("W")
+
+ENTER: Final = Enter()
 
 
 class Turned(NamedTuple):
@@ -73,10 +77,14 @@ def hand_over(
                 outcome = _trouble(trouble)
                 goodbye = b"" if isinstance(trouble, Gone) else leave
             if not isinstance(outcome, Turned):
-                return outcome
+                full: str = yield ENTER
+                if not full:
+                    return outcome
+                outcome = Turned(Refusal.LIMIT, full)
             turned = outcome
             if goodbye:
-                yield Send(BACKEND, goodbye)
+                with suppress(Gone):  # one whose certificate proved nothing is gone already
+                    yield Send(BACKEND, goodbye)
             yield HangUp(turned.why if turned.refusal is Refusal.BACKEND_DOWN else "")
         if tries <= 0 or not turned.again:
             yield Refuse(turned.refusal, turned.why)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -28,6 +29,9 @@ from db.accounts import Account
 from db.connect import snapshot as one_moment
 
 TEMPORARY: Final = frozenset({Refusal.TRY_LATER, Refusal.BACKEND_DOWN, Refusal.BACKEND_REFUSED, Refusal.LIMIT})
+
+
+Sessions = Callable[[str, str], tuple[int, int]]  # how many an address (none: "") and a mailbox have now
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -56,14 +60,26 @@ class Explanation(msgspec.Struct):
 
 
 def explain(
-    snapshot: Snapshot, connection: sqlite3.Connection, address: str, service: Service, client_ip: str, health: Health
+    snapshot: Snapshot,
+    connection: sqlite3.Connection,
+    address: str,
+    service: Service,
+    client_ip: str,
+    health: Health,
+    sessions: Sessions | None = None,
 ) -> Explanation:
-    """Explain a log-in. `client_ip` may be empty: then no address is banned. Raises sqlite3.Error."""
+    """Explain a log-in. `client_ip` may be empty: then no address is banned, or has too many sessions.
+
+    Without `sessions` nobody has. Raises sqlite3.Error.
+    """
     tables = Tables.over(connection)
     found = Explanation(address, str(service))
     with one_moment(connection):
         now = decision.view(snapshot, tables, Bans(bans.all(connection)), health)
-        ending = _Asking(now, service, tables, found).ask(address, client_ip)
+        asking = _Asking(now, service, tables, found)
+        ending = asking.ask(address, client_ip)
+    if isinstance(ending, Place) and sessions is not None:
+        ending = asking.enter(client_ip, sessions) or ending
     refusal = ending.refusal if isinstance(ending, Refused) else None
     found.refusal = str(refusal or "")
     found.verdict = "route" if refusal is None else "temporary" if refusal in TEMPORARY else "refuse"
@@ -107,6 +123,16 @@ class _Asking:
             return account
         return self._place(decision.identified(name, account) if account else name, account)
 
+    def enter(self, ip: str, sessions: Sessions) -> Refused | None:
+        """The last question: is there room for one more session?"""
+        limits, (by_address, by_account) = self._now.snapshot.limits, sessions(ip, self._found.address)
+        result = f"the mailbox has {_of(by_account, limits.sessions_per_account)}"
+        if ip:
+            result += f", the address {_of(by_address, limits.sessions_per_address)}"
+        self.note("sessions", result, "limits")
+        full = limits.reached(by_address, by_account)
+        return Refused(Refusal.LIMIT, f"{full} is {getattr(limits, full)}") if full else None
+
     def _account(self, name: Name) -> Account | Refused:
         found = Accounts(self._tables, lambda *_: None).find(name)
         answer: Account | Refused
@@ -141,6 +167,10 @@ class _Asking:
         found, endpoint = self._found, place.back_end.endpoints.get(self._service)
         found.backend, found.login = place.back_end.name, place.back_end.login.name(found.address)
         found.host, found.port = (endpoint.host, endpoint.port) if endpoint else ("", 0)
+
+
+def _of(count: int, limit: int) -> str:
+    return f"{count} of at most {limit}" if limit else str(count)
 
 
 class _RecordedMap:

@@ -10,7 +10,7 @@ import logging
 import os
 import socket
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from typing import Final
 
@@ -103,15 +103,19 @@ def serve(
     beat: Callable[[], object],
 ) -> int:
     """Be worker number `slot` of `workers` until drained, in a process just forked. Returns the exit status."""
-    _pin(slot)
-    whole = Composition(home, certificates, beat)
+    cores = os.sched_getaffinity(0)
+    if workers >= len(cores):
+        _pin(slot, cores)
+    whole = Composition(home, certificates, beat, cores)
     return whole.worker(instance, slot, workers, control).run()
 
 
 class Composition:
     """What passes between the routing, the wire and the controller of one worker."""
 
-    def __init__(self, home: Home, certificates: Certificates, beat: Callable[[], object]) -> None:
+    def __init__(
+        self, home: Home, certificates: Certificates, beat: Callable[[], object], cores: Collection[int] = ()
+    ) -> None:
         self.home = home
         self.certificates = certificates
         self.beat = beat
@@ -123,7 +127,7 @@ class Composition:
             home.config_db,
             own_name(home),
             Vault.load(home.secret_key),
-            Offload(self.loop, limits.hash_threads, limits.hash_queue),
+            Offload(self.loop, limits.hash_threads, limits.hash_queue, partial(_spread, cores)),
             lambda *rehash: self.loop.call(partial(self.tell, RehashWanted(*rehash))),
             lambda *state: self.tell(BackendState(*state)),
         )
@@ -147,6 +151,7 @@ class Composition:
             on_generation=self.renew,
             on_state=self.found,
             on_failures=admission.failures.add,
+            failures=admission.failures.seen,
             on_certificates=lambda: reload_certificates(self.certificates, self.home),
             heartbeat=self.each_second,
             counters=admission.totals,
@@ -175,13 +180,9 @@ class Composition:
         self.admission.promises.told(state.backend, state.service, state.capabilities)
 
     def each_second(self) -> None:
-        """Still here; see for ourselves what changed; share what was counted."""
+        """Still here; see for ourselves what changed."""
         self.beat()
         self._serving(self.admission.tick())
-        failures = self.admission.failures.seen()
-        if self.news is not None:
-            for key, count in failures.items():
-                self.news.failed(key, count)
 
     def tell(self, message: Message) -> None:
         """To the controller, if it is there."""
@@ -198,8 +199,12 @@ class Composition:
         return Policy(service, spec.tls, starttls, clear, self.admission.promised(service), is_balancer)
 
 
-def _pin(slot: int) -> None:
-    """One core for one worker, where there are as many: its caches stay warm."""
-    cores = sorted(os.sched_getaffinity(0))
+def _spread(cores: Collection[int]) -> None:
+    """Let this thread run on any of these: what takes long must not take a worker's only core."""
     with contextlib.suppress(OSError):  # a unit may forbid it
-        os.sched_setaffinity(0, {cores[slot % len(cores)]})
+        os.sched_setaffinity(0, cores)
+
+
+def _pin(slot: int, cores: Collection[int]) -> None:
+    """One core for one worker, where there are as many workers as cores: its caches stay warm."""
+    _spread({sorted(cores)[slot % len(cores)]})

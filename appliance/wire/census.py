@@ -46,7 +46,8 @@ def _row(session: Session) -> SessionRow:
     backend = route.endpoint.backend if route is not None else ""
     door = session.door
     since = session.shared.epoch + session.expires - door.limits.preauth_seconds
-    return SessionRow(door.session, user, session.policy.service, door.client_ip, backend, since, 0, 0, state(session))
+    service, doing = session.policy.service, state(session)
+    return SessionRow(door.session, user, service, door.client_ip, backend, since, 0, 0, doing, waiting=True)
 
 
 class Census:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
@@ -22,6 +22,7 @@ from appliance.messages import (
     Counters,
     FailuresSeen,
     FromController,
+    Held,
     Message,
     Outcome,
     Outcomes,
@@ -31,6 +32,7 @@ from appliance.messages import (
     decode_from_controller,
     encode,
 )
+from appliance.wire.crowds import Crowds
 from appliance.wire.loop import ERR, HUP, IN, OUT, READING, Loop
 
 T = TypeVar("T")
@@ -38,13 +40,14 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 TICK: Final = 0.1  # seconds between two lots of outcomes
+SOON: Final = 0.05  # seconds to the first look for a controller that was not there; then twice as long each time
 LOT: Final = 400  # outcomes, failures or sessions in a packet, if they fit it: in all likelihood they do
 WAITING_MOST: Final = 500  # packets that wait for a controller that does not read
-KEPT_MOST: Final = 10_000  # outcomes that wait for a controller that is away
+KEPT_MOST: Final = 10_000  # outcomes, and failures, that wait for a controller that is away
 
 
 class News:
-    """The link to the controller. `hear` gets each message; `counters` is asked each second."""
+    """The link to the controller. `hear` gets each message; `counters` is asked each second, `crowds` on changes."""
 
     def __init__(
         self,
@@ -53,6 +56,7 @@ class News:
         hello: WorkerHello,
         hear: Callable[[FromController], None],
         counters: Callable[[], dict[str, float]],
+        crowds: Crowds,
     ) -> None:
         self.dropped = 0  # outcomes
         self._loop = loop
@@ -60,13 +64,16 @@ class News:
         self._hello = hello
         self._hear = hear
         self._counters = counters
+        self._crowds = crowds
         self._link: socket.socket | None = None
         self._outcomes: list[Outcome] = []
         self._failures: dict[str, int] = {}
+        self._held: dict[str, int] = {}
         self._ticking = False
         self._waiting: deque[bytes] = deque()  # packets that the controller has not taken yet
         loop.each_second.append(self._second)
-        self._connect()
+        crowds.call(self._soon)
+        self._seek(SOON)
 
     # --- what happened here ---
 
@@ -77,10 +84,12 @@ class News:
         self._outcomes += outcomes[:room]
         self.flush()
 
-    def failed(self, key: str, count: int = 1) -> None:
-        """Tell of failed guesses for an address or account."""
-        self._failures[key] = self._failures.get(key, 0) + count
-        self._soon()
+    def failed(self, failures: Mapping[str, int]) -> None:
+        """Tell of failed guesses, with the next log-ins."""
+        mine = self._failures
+        for key, count in failures.items():
+            if key in mine or len(mine) < KEPT_MOST:
+                mine[key] = mine.get(key, 0) + count
 
     def send(self, message: Message) -> bool:
         """Send one message, behind those that wait. False if the controller is away, or reads nothing any more."""
@@ -123,7 +132,8 @@ class News:
         self._ticking = False
         self._outcomes = self._pass_on(Outcomes, self._outcomes)
         self._failures = dict(self._pass_on(_failures, list(self._failures.items())))
-        if self._outcomes or self._failures:
+        self._held = dict(self._pass_on(_held, list((self._held | self._crowds.news()).items())))
+        if self._outcomes or self._failures or self._held:
             self._soon()
 
     def _pass_on(self, message: Callable[[list[T]], Message], items: list[T]) -> list[T]:
@@ -149,6 +159,13 @@ class News:
             self.send(Counters(self._counters()))
             self.flush()
 
+    def _seek(self, pause: float) -> None:
+        """A controller that begins with us is there in a moment; one that is away is looked for each second."""
+        if self._link is None:
+            self._connect()
+        if self._link is None and pause < 1:
+            self._loop.after(pause, partial(self._seek, 2 * pause))
+
     def _connect(self) -> None:
         try:
             self._link = packets.connect(self._path)
@@ -156,6 +173,7 @@ class News:
             return  # the next second, again
         self._loop.watch(self._link.fileno(), READING, self._ready)
         self.send(self._hello)
+        self._crowds.begin()
 
     def _ready(self, events: int) -> None:
         assert self._link is not None
@@ -180,6 +198,8 @@ class News:
     def _lost(self) -> None:
         link, self._link = self._link, None
         self._waiting.clear()
+        self._held.clear()
+        self._crowds.alone()
         if link is not None:
             self._loop.discard(link.detach())
 
@@ -194,6 +214,10 @@ def _fitting(message: Callable[[list[T]], Message], items: list[T]) -> tuple[byt
 
 def _failures(seen: list[tuple[str, int]]) -> FailuresSeen:
     return FailuresSeen(dict(seen))
+
+
+def _held(counts: list[tuple[str, int]]) -> Held:
+    return Held(dict(counts))
 
 
 def _sessions(request: int, of: int, rows: list[SessionRow]) -> Sessions:

@@ -18,10 +18,13 @@ T = TypeVar("T")
 
 
 class Offload:
-    """At most `threads` pieces of work at a time, at most `queue` waiting."""
+    """At most `threads` pieces of work at a time, at most `queue` waiting. `begin`: what each thread does first."""
 
-    def __init__(self, loop: Loop, threads: int, queue: int) -> None:
+    def __init__(
+        self, loop: Loop, threads: int, queue: int, begin: Callable[[], object] = lambda: None
+    ) -> None:
         self._loop = loop
+        self._begin = begin
         self._threads = threads
         self._room = threads + queue
         self._started = 0
@@ -40,6 +43,7 @@ class Offload:
         return True
 
     def _serve(self) -> None:
+        self._begin()
         while True:
             work, done = self._work.get()
             result: Any

@@ -14,6 +14,7 @@ from msgspec import Struct
 from appliance.messages import Outcome, SessionRow
 from appliance.wire.flow import Flow
 from appliance.wire.leg import Leg
+from appliance.wire.preauth import origin
 from appliance.wire.shared import Shared
 from appliance.wire.splice import SpliceFlow
 from appliance.wire.tlsflow import TlsFlow
@@ -75,6 +76,8 @@ class Relay(Struct, eq=False):
         self.over = True
         shared, up, down = self.shared, self.up, self.down
         del shared.relays[self.id]
+        shared.crowds.address.remove(origin(self.client))
+        shared.crowds.account.remove(self.user)
         up.let_go()
         down.let_go()
         shared.loop.discard(up.fd)
@@ -105,6 +108,8 @@ def begin(shared: Shared, outcome: Outcome, farewell: bytes, client: Leg, backen
     )
     up.relay = down.relay = shared.relays[outcome.session] = relay
     up.twin, down.twin = down, up
+    shared.crowds.address.add(origin(outcome.client))
+    shared.crowds.account.add(outcome.user)
     handlers = shared.loop.handlers
     handlers[up.fd] = up.ready
     handlers[down.fd] = down.ready

@@ -79,7 +79,7 @@ class Session:
         self.shared = shared
         self.policy = policy
         self.door = Door(shared.hostname, False, policy.starttls, clear, ip, port, session, limits, policy.promised)
-        self.origin = ip if ":" not in ip else origin(ip)
+        self.origin = origin(ip)
         self.client = Leg(self, CLIENT, loop, fd)
         self.backend: Leg | None = None
         self.conversation: Conversation | None = None
@@ -253,8 +253,10 @@ class Session:
         if not client.outbox:
             end_sending(client.fd)
 
-    def evict(self) -> None:
-        """Say farewell and close at once."""
+    def evict(self, limit: str = "") -> None:
+        """Say farewell and close at once. `limit`: which it had to give way to."""
+        if limit and self.effect is not LEAVING:
+            self.shared.totals[f"turned_away/{self.policy.service}/{limit}"] += 1
         self.client.inbox = b""
         if self.conversation is not None and self.effect is not LEAVING:
             self.client.queue(self.shared.farewells.get(self.policy.service, b""))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from appliance.edge.tls import Certificates
 from appliance.messages import Outcome
 from appliance.terms import Service
+from appliance.wire.crowds import Crowds
 from appliance.wire.dial import ClientContexts
 from appliance.wire.loop import Loop
 from appliance.wire.ports import Admission, Protocol_
@@ -39,9 +40,13 @@ class Shared:
     epoch: float  # seconds since the epoch when the monotonic clock was 0
     contexts: ClientContexts = field(default_factory=ClientContexts)
     room: WaitingRoom = field(default_factory=WaitingRoom)
+    crowds: Crowds = field(init=False)
     relays: dict[str, Relay] = field(default_factory=dict)
     octets: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))  # by service: in, out
     accepted: dict[str, int] = field(default_factory=lambda: defaultdict(int))  # connections, by service
     proxied: dict[Proxied, None] = field(default_factory=dict)  # connections whose client is yet to be named
     complaints: dict[str, float] = field(default_factory=dict)  # about PROXY headers: of whom not again until when
     totals: dict[str, float] = field(default_factory=lambda: defaultdict(float))  # others: metric to count
+
+    def __post_init__(self) -> None:
+        self.crowds = Crowds(self.room.crowd)

@@ -15,6 +15,7 @@ from appliance.protocols.conversation import (
     Admit,
     Dial,
     Effect,
+    Enter,
     HangUp,
     Refuse,
     Relay,
@@ -163,6 +164,16 @@ def _hang_up(session: Session, effect: HangUp) -> None:
 # --- the hand-over ---
 
 
+def _enter(session: Session, effect: Enter) -> str:
+    shared, attempt, limits = session.shared, session.attempt, session.shared.admission.limits
+    assert attempt is not None and attempt.route is not None
+    limit = shared.crowds.reached(limits, session.origin, attempt.route.address)
+    if not limit:
+        return ""
+    shared.totals[f"turned_away/{session.policy.service}/{limit}"] += 1
+    return f"{limit} is {getattr(limits, limit)}"
+
+
 def _relay(session: Session, effect: Relay) -> object:
     shared, attempt, backend = session.shared, session.attempt, session.backend
     assert attempt is not None and attempt.route is not None and backend is not None
@@ -184,6 +195,7 @@ HOW: Final[dict[type[Effect], Any]] = {
     Wait: _wait,
     Refuse: _refuse,
     Dial: _dial,
+    Enter: _enter,
     HangUp: _hang_up,
     Secure: secure,
     Relay: _relay,

@@ -15,6 +15,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from appliance.edge.proxyheader import Header
@@ -24,6 +25,7 @@ from appliance.messages import (
     FailuresElsewhere,
     FromController,
     Generation,
+    Held,
     Kick,
     Kicked,
     ListenerSpec,
@@ -62,7 +64,8 @@ class Worker:
 
     `workers`: how many share this node's limits. `policy`: what the configuration says now of a listener, asked when
     it is opened and after each generation. `news_sock`: None for a worker without a controller.
-    `on_generation`, `on_state`, `on_failures`: the controller's news. `heartbeat`: called each second.
+    `on_generation`, `on_state`, `on_failures`: the controller's news. `failures`: the own, since it was last asked.
+    `heartbeat`: called each second.
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class Worker:
         on_generation: Callable[[Generation], object] = lambda _: None,
         on_state: Callable[[BackendState], object] = lambda _: None,
         on_failures: Callable[[Mapping[str, int]], object] = lambda _: None,
+        failures: Callable[[], Mapping[str, int]] = dict,
         on_certificates: Nothing = lambda: None,
         heartbeat: Nothing = lambda: None,
         counters: Callable[[], Mapping[str, float]] = dict,
@@ -96,6 +100,7 @@ class Worker:
         self._on_generation = on_generation
         self._on_state = on_state
         self._on_failures = on_failures
+        self._failures = failures
         self._on_certificates = on_certificates
         self._listeners: list[Listener] = []
         self._log = Log(log_fd)
@@ -120,7 +125,9 @@ class Worker:
         self.news: News | None = None
         if news_sock is not None:
             hello = WorkerHello("sessions", os.getpid(), slot, instance)
-            self.news = News(loop, news_sock, hello, self._hear, lambda: {**self.census.totals(), **counters()})
+            self.news = News(
+                loop, news_sock, hello, self._hear, lambda: {**self.census.totals(), **counters()}, self.shared.crowds
+            )
         if control is not None:
             Orders(loop, control, self)
         loop.each_second += [heartbeat, self._second]
@@ -144,7 +151,7 @@ class Worker:
         self._listeners = []
         for spec, fd in zip(specs, descriptors, strict=True):
             listener = Listener(self.loop, spec, self._policy(spec), fd, self._welcome)
-            listener.exhausted = self._exhausted
+            listener.exhausted = partial(self.shared.room.evict_oldest, "descriptors")
             self._listeners.append(listener)
         if self.draining:
             self._stop_listening()
@@ -175,6 +182,8 @@ class Worker:
 
     def _second(self) -> None:
         now = self.loop.now
+        if self.admission.limits is not self._limits:
+            self._share(self.admission.limits)
         for session in list(self.shared.room.all):
             session.tick(now)
         for proxied in list(self.shared.proxied):
@@ -219,14 +228,14 @@ class Worker:
         room = shared.room
         if limits is not self._limits:
             self._share(limits)
-        if len(shared.relays) + len(room.all) >= self._most and not room.evict_oldest():
+        if len(shared.relays) + len(room.all) >= self._most and not room.evict_oldest("connections"):
             self._turn_away(policy, fd, "connections")
             return
         self._serial = serial = self._serial + 1
         session = Session(shared, limits, policy, f"{self._prefix}{serial:x}", fd, ip, port)
         if hops < TTL:
             session.door.ttl = hops
-        room.enter(session, limits.preauth_per_address, self._most_waiting)
+        room.enter(session)
         session.begin(early)
 
     def _share(self, limits: Limits) -> None:
@@ -235,6 +244,8 @@ class Worker:
         self._limits = limits
         self._most = max(1, min(-(-limits.connections // self._workers), descriptors // 2))
         self._most_waiting = max(1, int(self._most * limits.preauth_share))
+        self.shared.room.bound(limits.preauth_per_address, self._most_waiting)
+        self.shared.crowds.bound(limits, self._workers)
 
     def _turn_away(self, policy: Policy, fd: int, reason: str) -> None:
         self.shared.totals[f"turned_away/{policy.service}/{reason}"] += 1
@@ -242,9 +253,6 @@ class Worker:
             with suppress(OSError):
                 os.write(fd, self.shared.farewells.get(policy.service, b""))
         self.loop.discard(fd)
-
-    def _exhausted(self) -> None:
-        self.shared.room.evict_oldest()
 
     def _record(self, outcome: Outcome) -> None:
         """A log-in ended: told with the others of this tick."""
@@ -255,7 +263,9 @@ class Worker:
     def _tell(self) -> None:
         happened, self._happened = self._happened, []
         self._log.write(happened)
+        failures = self._failures()
         if self.news is not None:
+            self.news.failed(failures)
             self.news.happened(happened)
 
     # --- the controller ---
@@ -269,6 +279,8 @@ class Worker:
             self.refresh_policies()  # what is promised before log-in may be another
         elif isinstance(message, FailuresElsewhere):
             self._on_failures(message.failures)
+        elif isinstance(message, Held):
+            self.shared.crowds.heard(message.counts)
         elif isinstance(message, ListSessions) and self.news is not None:
             self.news.answer_sessions(message.request, self.census.sessions(message))
         elif isinstance(message, Kick) and self.news is not None:

@@ -9,9 +9,11 @@ from db.catalogue.types import Kind, Setting
 WEEK: Final = 604_800  # seconds
 
 
-def _count(name: str, default: int, text: str, unit: str = "", maximum: int = 1_000_000) -> Setting:
+def _count(
+    name: str, default: int, text: str, unit: str = "", minimum: int = 1, maximum: int = 1_000_000
+) -> Setting:
     return Setting(
-        name=name, type="int", default=default, unit=unit, minimum=1, maximum=maximum, scope="node", help=text
+        name=name, type="int", default=default, unit=unit, minimum=minimum, maximum=maximum, scope="node", help=text
     )
 
 
@@ -30,7 +32,7 @@ LIMITS: Final = Kind(
         _seconds("preauth_seconds", 60, "How long a client may take in all until it has logged in."),
         _seconds("preauth_read_seconds", 30, "How long a client may stay silent before it has logged in."),
         _count("preauth_commands", 20, "How many commands a client may send before it has logged in."),
-        _count("preauth_bytes", 65536, "How much a client may send before it has logged in.", "bytes", 1 << 24),
+        _count("preauth_bytes", 65536, "How much a client may send before it has logged in.", "bytes", maximum=1 << 24),
         _count(
             "preauth_per_address",
             32,
@@ -45,7 +47,19 @@ LIMITS: Final = Kind(
             scope="node",
             help="The part of all connections that may be without a log-in; the rest is kept for people at work.",
         ),
-        _count("connections", 8192, "How many client connections one worker holds at most."),
+        _count("connections", 8192, "How many client connections are held at most; each worker takes its equal part."),
+        _count(
+            "sessions_per_address",
+            0,
+            "How many sessions one client address (IPv6: one /64) may have at all services together; 0: any number.",
+            minimum=0,
+        ),
+        _count(
+            "sessions_per_account",
+            100,
+            "How many sessions one mailbox may have at all services together; 0: any number.",
+            minimum=0,
+        ),
         _count("attempts", 4, "How many failed log-ins a connection survives."),
         _seconds("connect_seconds", 10, "How long a store may take to accept a connection."),
         _seconds("login_seconds", 30, "How long a store may take from there until the log-in is done."),

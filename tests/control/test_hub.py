@@ -134,6 +134,21 @@ def test_many_failed_guesses_are_told_in_several_packets(controller: Running, wo
     assert heard == guessed
 
 
+def test_what_the_others_hold_is_told_where_it_changed(controller: Running, worker: MakeWorker) -> None:
+    first, second, third = worker(0), worker(1), worker(2)
+    first.send(messages.Held({"account maria": 40, "waiting 192.0.2.7": 3}))
+    for other in (second, third):
+        assert other.hear(messages.Held).counts == {"account maria": 40, "waiting 192.0.2.7": 3}
+    second.send(messages.Held({"account maria": 2}))
+    assert third.hear(messages.Held).counts == {"account maria": 42}
+    assert first.hear(messages.Held).counts == {"account maria": 2}
+    assert second.hears_nothing(0.3)
+    first.close()
+    assert third.hear(messages.Held).counts == {"account maria": 2, "waiting 192.0.2.7": 0}
+    later = worker(3)
+    assert later.hear(messages.Held).counts == {"account maria": 2}
+
+
 def test_sessions_of_all_workers_and_who_did_not_answer(controller: Running, worker: MakeWorker) -> None:
     first, second, hung = worker(0), worker(1), worker(2)
     asking = Asking(controller, SessionList(backend="mail2"))

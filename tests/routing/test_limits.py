@@ -111,6 +111,36 @@ def test_workers_add_up() -> None:
     assert two.counts("192.0.2.1", "maria") == (3, 3)
 
 
+def test_a_guess_is_repeated_at_whatever_worker() -> None:
+    one, two = made()[0], made()[0]
+    one.failed("192.0.2.1", "maria", b"old password")
+    two.add(one.seen())
+    two.failed("192.0.2.1", "maria", b"old password")
+    assert two.counts("192.0.2.1", "maria") == (1, 1) and two.seen() == {}
+    assert not any("old password" in key for key in one._guesses)
+
+
+def test_who_is_forgiven_is_forgiven_by_all() -> None:
+    one, two = made()[0], made()[0]
+    for number in range(3):
+        one.failed("192.0.2.1", "maria", b"typing error %d" % number)
+    two.add(one.seen())
+    two.succeeded("maria")
+    one.add(two.seen())
+    assert one.counts("192.0.2.1", "maria") == two.counts("192.0.2.1", "maria") == (3, 0)
+    two.succeeded("maria")
+    assert two.seen() == {}, "there was nothing to forgive"
+
+
+def test_what_follows_a_success_counts_from_one() -> None:
+    one, two = made()[0], made()[0]
+    one.failed("192.0.2.1", "maria", b"first")
+    one.succeeded("maria")
+    one.failed("192.0.2.1", "maria", b"second")
+    two.add(one.seen())
+    assert two.counts("192.0.2.1", "maria") == one.counts("192.0.2.1", "maria") == (2, 1)
+
+
 def test_memory_is_bounded() -> None:
     failures, _ = made()
     for number in range(limits.KEYS + 1000):

@@ -17,6 +17,7 @@ from appliance.protocols.conversation import (
     Dial,
     Door,
     Effect,
+    Enter,
     Gone,
     HangUp,
     LineTooLong,
@@ -67,6 +68,7 @@ class Player:
         self.done: list[str] = []
         self.gone: Gone | None = None
         self.store = ""
+        self.lost = False  # it was hung up on, because it could not be trusted
         self.ended = ""
         self.pending: Effect | None = None
         self.left_behind = ""  # what the conversation still remembered when it became a relay
@@ -180,6 +182,8 @@ class Player:
     def _doing(self, effect: Effect) -> object:
         match effect:
             case Send():
+                if effect.to is BACKEND and self.lost:
+                    raise Gone(BACKEND, "hung up on")
                 assert effect.to is CLIENT or self.store, "speaks to no store"
                 self.said[self.store if effect.to is BACKEND else "client"] += effect.data
             case Admit():
@@ -189,8 +193,10 @@ class Player:
                 refusal = self.world.dial(effect.route.endpoint.backend)
                 self.store = "" if refusal else effect.route.endpoint.backend
                 return refusal
+            case Enter():
+                return self.world.full(self.store)
             case HangUp():
-                self.store = ""
+                self.store, self.lost = "", False
                 self.unread[BACKEND].clear()
             case Refuse():
                 self.done.append(f"refused {effect.refusal}")
@@ -212,7 +218,8 @@ class Player:
             raise Misspoken(side, "octets before TLS")
         self.done.append("tls " + (self.store if side is BACKEND else "client"))
         if side is BACKEND:
-            return Refusal.MISCONFIGURED if self.store in self.world.bad_certificate else None
+            self.lost = self.store in self.world.bad_certificate
+            return Refusal.MISCONFIGURED if self.lost else None
         self.door.secured = True
         self.kind = "tls"
         return None

@@ -25,6 +25,7 @@ GIVEN: list[tuple[str, str]] = [
     (r"(\w+) has a bad certificate()", "bad_certificate"),
     (r"(\w+) wants introductions()", "native"),
     (r"(\w+) is entered as (.+)", "master"),
+    (r"too many sessions are on (\w+)()", "crowded"),
 ]
 
 
@@ -41,6 +42,7 @@ class World:
     bad_certificate: dict[str, str] = field(default_factory=dict)
     native: dict[str, str] = field(default_factory=dict)
     master: dict[str, str] = field(default_factory=dict)
+    crowded: dict[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     promised: frozenset[str] = frozenset()
     places: Mapping[str, tuple[str, int]] = field(default_factory=dict)
@@ -103,6 +105,10 @@ class World:
         tls = TlsMode.STARTTLS if store in self.starttls else TlsMode.NONE
         address = "native" if store in self.native else "none"
         return Endpoint(store, host, port, tls, tls_name=f"{store}.example.test", client_address=address)
+
+    def full(self, store: str) -> str:
+        """The answer to Enter."""
+        return "a limit" if store in self.crowded else ""
 
     def dial(self, store: str) -> Refusal | None:
         """The answer to Dial: `down 2 times` runs out, `down` does not."""

@@ -19,6 +19,7 @@ from appliance.protocols.conversation import (
     Conversation,
     Dial,
     Door,
+    Enter,
     Gone,
     HangUp,
     Refuse,
@@ -84,11 +85,13 @@ def log_in(name: str) -> Any:
         yield HangUp(gone.why)
         yield Refuse(Refusal.BACKEND_DOWN, gone.why)
         return Refusal.BACKEND_DOWN
-    if answer != b"OK\r\n":
+    refusal = Refusal.BAD_CREDENTIALS
+    if answer == b"OK\r\n":
+        refusal = Refusal.LIMIT if (yield Enter()) else None
+    if refusal is not None:
         yield HangUp()
-        yield Refuse(Refusal.BAD_CREDENTIALS, answer.decode())
-        return Refusal.BAD_CREDENTIALS
-    return None
+        yield Refuse(refusal, answer.decode())
+    return refusal
 
 
 class Gate:

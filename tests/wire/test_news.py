@@ -10,6 +10,8 @@ import pytest
 
 from appliance import messages, packets
 from appliance.messages import Outcome, SessionRow
+from appliance.terms import Limits
+from appliance.wire.crowds import Counted, Crowds
 from appliance.wire.loop import Loop
 from appliance.wire.news import KEPT_MOST, News
 
@@ -26,7 +28,8 @@ class Pair:
         self.loop = Loop()
         self.heard: list[Any] = []
         hello = messages.WorkerHello("sessions", 1, 0, "i")
-        self.news = News(self.loop, path, hello, self.heard.append, lambda: {"connections/imap": 7.0})
+        self.crowds = Crowds(Counted())
+        self.news = News(self.loop, path, hello, self.heard.append, lambda: {"connections/imap": 7.0}, self.crowds)
 
     def listen(self) -> None:
         self.server = packets.listen(self.path, 0o600)
@@ -57,8 +60,8 @@ def pair(tmp_path: Path) -> Pair:
 def test_a_controller_that_comes_late_gets_everything(pair: Pair) -> None:
     for number in range(0, 250, 10):
         pair.news.happened([outcome(number + more) for more in range(10)])
-    pair.news.failed("192.0.2.1", 2)
-    pair.news.failed("192.0.2.1")
+    pair.news.failed({"192.0.2.1": 2})
+    pair.news.failed({"192.0.2.1": 1})
     pair.listen()
     pair.turn(1.1)
     pair.accept()
@@ -78,9 +81,8 @@ def test_what_strangers_send_is_never_more_than_a_packet(pair: Pair) -> None:
     pair.turn(1.1)
     pair.accept()
     names = [str(number) + "\u00fc" * (4000 if number % 7 else 10) for number in range(300)]
+    pair.news.failed(dict.fromkeys(names, 1))
     pair.news.happened([Outcome(1.0, "s", "imap", name, "192.0.2.1", ms=[0.0] * 4) for name in names])
-    for name in names:
-        pair.news.failed(name)
     told: list[Any] = []
     for _ in range(200):
         pair.turn(0.02)
@@ -107,6 +109,38 @@ def test_a_controller_that_comes_back(pair: Pair) -> None:
     kinds = [type(message).__name__ for message in pair.received()]
     assert kinds[0] == "WorkerHello"
     assert "PackedOutcomes" in kinds
+
+
+def test_a_controller_that_begins_with_us_is_found_at_once(pair: Pair) -> None:
+    pair.turn(0.1)
+    pair.listen()
+    pair.turn(0.4)
+    pair.accept()
+    assert pair.received()[0] == messages.WorkerHello("sessions", 1, 0, "i")
+
+
+def test_what_is_held_is_told_within_a_tick_and_anew_to_who_comes_back(pair: Pair) -> None:
+    pair.crowds.bound(Limits(sessions_per_account=4), 2)
+    for _ in range(3):
+        pair.crowds.account.add("maria")
+    pair.listen()
+    pair.turn(1.1)
+    pair.accept()
+    pair.turn(0.15)
+    assert messages.Held({"account maria": 3}) in pair.received()
+    pair.crowds.account.add("maria")
+    pair.turn(0.15)
+    assert messages.Held({"account maria": 4}) in pair.received()
+    packets.send(pair.end, messages.Held({"account maria": 7}))
+    pair.turn(0.15)
+    assert not [one for one in pair.received() if isinstance(one, messages.Held)]
+    pair.end.close()
+    pair.turn(0.05)
+    pair.crowds.account.remove("maria")
+    pair.turn(1.1)
+    pair.accept()
+    pair.turn(0.15)
+    assert messages.Held({"account maria": 3}) in pair.received()
 
 
 def test_a_controller_that_does_not_read_costs_neither_time_nor_memory(pair: Pair) -> None:

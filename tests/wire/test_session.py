@@ -221,29 +221,6 @@ def test_a_bug_in_a_conversation_ends_one_session(bench: Any, line_of: LineOf) -
     assert not bench.worker.shared.room.all
 
 
-def test_the_oldest_of_an_address_gives_way(bench: Any) -> None:
-    bench.limit(preauth_per_address=3)
-    clients = [bench.greeted() for _ in range(5)]
-    for old in clients[:2]:
-        assert old.recv(100) == b"BYE\r\n"
-        assert old.recv(100) == b""
-    assert len(bench.worker.shared.room.all) == 3
-
-
-def test_the_oldest_of_all_gives_way(bench: Any) -> None:
-    bench.limit(connections=8, preauth_share=0.5)
-    clients = [bench.greeted() for _ in range(5)]
-    assert clients[0].recv(100) == b"BYE\r\n"
-    assert len(bench.worker.shared.room.all) == 4
-
-
-def test_a_full_node_turns_the_next_away(bench: Any) -> None:
-    bench.limit(connections=2)
-    sessions = [bench.logged_in() for _ in range(2)]
-    assert bench.connect().recv(100) == b"BYE\r\n"
-    assert len(sessions) == len(bench.worker.shared.relays)
-
-
 def test_sessions_are_listed_with_their_state_and_kicked(bench: Any, eventually: Any, line_of: LineOf) -> None:
     mute: list[socket.socket] = []
     bench.store.serve = mute.append

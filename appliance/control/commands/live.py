@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
-from typing import Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import msgspec
 
@@ -18,6 +19,7 @@ from appliance.control.history import Wanted, recent
 from appliance.messages import MAX_WORD, BackendState, Outcome, SessionRow
 from appliance.routing.explain import explain
 from appliance.routing.health import Health
+from appliance.routing.networks import client_key
 from appliance.routing.services import SESSIONS
 from appliance.routing.snapshot import SnapshotError, load_snapshot
 from appliance.terms import Refusal, Service
@@ -25,6 +27,9 @@ from db import meta
 from db.connect import writer
 from db.history import KEPT
 from db.objects import Objects
+
+if TYPE_CHECKING:  # a command on a stopped node needs no event loop
+    from appliance.control.hub import Hub
 
 OUTCOMES: Final = ("ok", "refused", *Refusal)
 HEARTBEAT: Final = 1.0  # seconds between two signs of life in a stream: a client that is gone is noticed by them
@@ -76,7 +81,16 @@ def sessions(node: Node, by: By, request: SessionList, file: BinaryIO | None) ->
         return Done([], "the node does not run: it has no sessions")
     _refuse_longer_than_any(request)
     rows, missing = node.hub.sessions(request.user, request.service, request.backend, request.client)
-    return Done([_row(row) for row in rows], _missing(missing))
+    note = "; ".join(filter(None, (_of_most(node, request, rows), _missing(missing))))
+    return Done([_row(row) for row in rows], note)
+
+
+def _of_most(node: Node, request: SessionList, rows: Sequence[SessionRow]) -> str:
+    """How near somebody is to the limit, where all sessions of a mailbox are asked for."""
+    most = node.objects().get("limits")["sessions_per_account"]
+    if not request.user or request != SessionList(user=request.user) or not most:
+        return ""
+    return f"{sum(not row.waiting for row in rows)} of at most {most} sessions of this mailbox"
 
 
 def _row(row: SessionRow) -> dict[str, Any]:
@@ -154,8 +168,19 @@ def route(node: Node, by: By, request: Route, file: BinaryIO | None) -> Done:
         snapshot = load_snapshot(connection, node.name, node.vault)
     except SnapshotError as error:
         raise Refused(str(error)) from error
-    found = explain(snapshot, connection, request.address, Service(request.service), request.client, health)
+    sessions = partial(_counted, node.hub) if node.hub else None
+    service = Service(request.service)
+    found = explain(snapshot, connection, request.address, service, request.client, health, sessions)
     return Done(msgspec.to_builtins(found), "" if node.hub else "the node does not run: every back-end counts as up")
+
+
+def _counted(hub: Hub, ip: str, mailbox: str) -> tuple[int, int]:
+    """How many sessions an address has, if one is given, and a mailbox."""
+    of_mailbox, _ = hub.sessions(user=mailbox)
+    of_address = hub.sessions()[0] if ip else []
+    here = client_key(ip)
+    count = sum(not row.waiting and client_key(row.client) == here for row in of_address)
+    return count, sum(not row.waiting for row in of_mailbox)
 
 
 def _missing(names: Sequence[str]) -> str:
