@@ -1,4 +1,4 @@
-"""The spine that all session protocols share: admit, dial, log in there; a welcome, or why not.
+"""The spine that all session protocols share: admit, dial, log in there, enter; a welcome, or why not.
 
 Pure. Must never try again after a store has given a verdict (a second try could lock an account), after a
 certificate failed (that is no passing trouble), or after a silence (the client has waited long enough).
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from appliance.protocols.conversation import (
     BACKEND,
@@ -19,6 +19,7 @@ from appliance.protocols.conversation import (
     Admit,
     Dial,
     Door,
+    Enter,
     Gone,
     HangUp,
     LineTooLong,
@@ -31,6 +32,8 @@ from appliance.protocols.conversation import (
 from appliance.terms import Credentials, Refusal, Route
 
 W = TypeVar("W")
+
+ENTER: Final = Enter()
 
 
 class Turned(NamedTuple):
@@ -74,7 +77,10 @@ def hand_over(
                 outcome = _trouble(trouble)
                 goodbye = b"" if isinstance(trouble, Gone) else leave
             if not isinstance(outcome, Turned):
-                return outcome
+                full: str = yield ENTER
+                if not full:
+                    return outcome
+                outcome = Turned(Refusal.LIMIT, full)
             turned = outcome
             if goodbye:
                 with suppress(Gone):  # one whose certificate proved nothing is gone already
