@@ -54,9 +54,10 @@ def store() -> Iterator[Scripted]:
 
 @pytest.fixture(scope="session")
 def configured(tmp_path_factory: pytest.TempPathFactory, store: Scripted) -> Node:
-    """A node to make copies of: commands take time."""
+    """A node to make copies of: commands take time. It serves IMAP alone, so that its sockets are few."""
     node = Node(tmp_path_factory.mktemp("configured"), host="127.0.0.30")
     node.configuration["imap"]["failover"] = "store"
+    node.configuration |= {service: {"enabled": False} for service in ("pop3", "sieve")}
     node.init()
     node.apply(backend=[{"name": "store", "imap": f"{store.host}:{store.port}"}])
     return node

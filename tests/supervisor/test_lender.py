@@ -50,7 +50,8 @@ def instances() -> list[Instance]:
 
 @pytest.fixture
 def make(home: Home, instances: list[Instance], said: list[str]) -> Iterator[Make]:
-    """Makes a lender on the home."""
+    """Makes a lender on the home, for IMAP alone."""
+    configure(home, *(put_object(service, "", {"enabled": False}) for service in ("pop3", "sieve")))
     made: list[Lender] = []
 
     def make(copies: int = 2, roles: tuple[str, ...] = ("controller", "sessions")) -> Lender:
