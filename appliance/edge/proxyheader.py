@@ -43,7 +43,7 @@ def parse(data: bytes) -> Header | None:
         return _binary(data)
     if data.startswith(_V1[: len(data)]):
         return _text(data)
-    raise ValueError("it is no PROXY header")
+    raise ValueError("something else came")
 
 
 def _text(data: bytes) -> Header | None:

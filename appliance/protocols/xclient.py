@@ -26,9 +26,9 @@ def introduction(door: Door, route: Route, listed: Collection[bytes] = ()) -> by
         return b""
     told = {
         b"ADDR": door.client_ip.encode(),  # IPv6 as it is: SMTP's prefix "IPV6:" is not known here
-        b"PORT": b"%d" % door.client_port,
+        b"PORT": b"%d" % door.client_port if door.client_port else b"",  # a load balancer may not know it; 0 is refused
         b"SESSION": door.session.encode(),
         b"TTL": b"%d" % (door.ttl - 1),
     }
-    taken = [b"%b=%b" % pair for pair in told.items() if pair[0] in (listed or DOVECOT)]
+    taken = [b"%b=%b" % pair for pair in told.items() if pair[1] and pair[0] in (listed or DOVECOT)]
     return b"XCLIENT %b\r\n" % b" ".join(taken) if taken else b""

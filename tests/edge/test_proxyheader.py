@@ -101,10 +101,10 @@ def test_what_else_is_told_is_passed_over() -> None:
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (b"a1 LOGIN maria secret\r\n", "no PROXY header"),
-        (b"\x16\x03\x01", "no PROXY header"),
-        (b"PROXX", "no PROXY header"),
-        (b"proxy TCP4 192.0.2.7 198.51.100.1 1 2\r\n", "no PROXY header"),
+        (b"a1 LOGIN maria secret\r\n", "something else"),
+        (b"\x16\x03\x01", "something else"),
+        (b"PROXX", "something else"),
+        (b"proxy TCP4 192.0.2.7 198.51.100.1 1 2\r\n", "something else"),
         (b"PROXY TCP4 " + b"1" * LONGEST_V1, "too long"),
         (b"PROXY UNKNOWN " + b"x" * (LONGEST_V1 - 15) + b"\r\n", "too long"),
         (b"PROXY TCP5 192.0.2.7 198.51.100.1 1 2\r\n", "line is malformed"),

@@ -32,6 +32,10 @@ def test_what_came_before_us_is_counted() -> None:
     assert introduction(replace(DOOR, ttl=2), route()).endswith(b" TTL=1\r\n")
 
 
+def test_a_port_that_nobody_knows() -> None:
+    assert introduction(replace(DOOR, client_port=0), route()) == b"XCLIENT ADDR=192.0.2.7 SESSION=s1 TTL=6\r\n"
+
+
 def test_only_what_is_listed() -> None:
     assert introduction(DOOR, route(), {b"ADDR", b"LOGIN"}) == b"XCLIENT ADDR=192.0.2.7\r\n"
     assert introduction(DOOR, route(), {b"LOGIN"}) == b""
