@@ -126,6 +126,7 @@ class Route(msgspec.Struct, frozen=True):
     authcid: str  # authentication: equals login unless a master user logs in
     password: Secret
     source: str  # "map people", "failover", "standby of mail1": for logs and `route`
+    full: str = ""  # the limit that leaves no room for one more session: only told to whom the store has said yes
 
 
 class Found(msgspec.Struct, Generic[T], frozen=True):

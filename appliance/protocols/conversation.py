@@ -128,13 +128,6 @@ class Dial(Effect):
     route: Route
 
 
-class Enter(Effect):
-    """The store has said yes: is there room for one more session of this mailbox and address? Relay comes next.
-
-    Answer: empty, or the limit that is reached, for the log. Asked so late because it tells of others' sessions.
-    """
-
-
 class HangUp(Effect):
     """Close the back-end connection of a failed attempt, so that another may be dialled. Answer: None.
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from appliance.protocols.conversation import (
     BACKEND,
@@ -19,7 +19,6 @@ from appliance.protocols.conversation import (
     Admit,
     Dial,
     Door,
-    Enter,
     Gone,
     HangUp,
     LineTooLong,
@@ -32,8 +31,6 @@ from appliance.protocols.conversation import (
 from appliance.terms import Credentials, Refusal, Route
 
 W = TypeVar("W")
-
-ENTER: Final = Enter()
 
 
 class Turned(NamedTuple):
@@ -77,10 +74,9 @@ def hand_over(
                 outcome = _trouble(trouble)
                 goodbye = b"" if isinstance(trouble, Gone) else leave
             if not isinstance(outcome, Turned):
-                full: str = yield ENTER
-                if not full:
+                if not route.full:
                     return outcome
-                outcome = Turned(Refusal.LIMIT, full)
+                outcome = Turned(Refusal.LIMIT, route.full)
             turned = outcome
             if goodbye:
                 with suppress(Gone):  # one whose certificate proved nothing is gone already

@@ -14,7 +14,6 @@ from msgspec import Struct
 from appliance.messages import Outcome, SessionRow
 from appliance.wire.flow import Flow
 from appliance.wire.leg import Leg
-from appliance.wire.preauth import origin
 from appliance.wire.shared import Shared
 from appliance.wire.splice import SpliceFlow
 from appliance.wire.tlsflow import TlsFlow
@@ -28,6 +27,7 @@ class Relay(Struct, eq=False):
     user: str
     service: str
     client: str  # its address
+    origin: str  # what that is counted under
     backend: str  # its name
     since: float  # seconds since the epoch
     farewell: bytes  # what the client is told when the session is ended from here
@@ -76,7 +76,7 @@ class Relay(Struct, eq=False):
         self.over = True
         shared, up, down = self.shared, self.up, self.down
         del shared.relays[self.id]
-        shared.crowds.address.remove(origin(self.client))
+        shared.crowds.address.remove(self.origin)
         shared.crowds.account.remove(self.user)
         up.let_go()
         down.let_go()
@@ -90,7 +90,7 @@ class Relay(Struct, eq=False):
     abandon = close
 
 
-def begin(shared: Shared, outcome: Outcome, farewell: bytes, client: Leg, backend: Leg) -> None:
+def begin(shared: Shared, outcome: Outcome, origin: str, farewell: bytes, client: Leg, backend: Leg) -> None:
     """From here on the two sides are a pipe. What was read but not consumed goes first, once and in order."""
     up, down = _flows(client, backend)
     relay = Relay(
@@ -99,6 +99,7 @@ def begin(shared: Shared, outcome: Outcome, farewell: bytes, client: Leg, backen
         outcome.user,
         outcome.service,
         outcome.client,
+        origin,
         outcome.backend,
         outcome.at,
         farewell,
@@ -108,7 +109,7 @@ def begin(shared: Shared, outcome: Outcome, farewell: bytes, client: Leg, backen
     )
     up.relay = down.relay = shared.relays[outcome.session] = relay
     up.twin, down.twin = down, up
-    shared.crowds.address.add(origin(outcome.client))
+    shared.crowds.address.add(origin)
     shared.crowds.account.add(outcome.user)
     handlers = shared.loop.handlers
     handlers[up.fd] = up.ready

@@ -79,7 +79,7 @@ class Session:
         self.shared = shared
         self.policy = policy
         self.door = Door(shared.hostname, False, policy.starttls, clear, ip, port, session, limits, policy.promised)
-        self.origin = origin(ip)
+        self.origin = ip if ":" not in ip else origin(ip)
         self.client = Leg(self, CLIENT, loop, fd)
         self.backend: Leg | None = None
         self.conversation: Conversation | None = None
@@ -150,8 +150,7 @@ class Session:
     def admitted(self, verdict: Verdict) -> None:
         """The verdict took time; it may come too late."""
         if type(self.effect) is Admit and self.attempt is not None:
-            self.attempt.admitted(verdict)
-            self.advance(verdict)
+            self.advance(steps.admitted(self, self.attempt, verdict))
 
     def raise_in(self, fact: Exception) -> None:
         """Tell the conversation a fact, wherever it is."""

@@ -9,20 +9,21 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec import structs
+
 from appliance.edge.proxyheader import compose
 from appliance.protocols.conversation import (
     BACKEND,
     Admit,
     Dial,
     Effect,
-    Enter,
     HangUp,
     Refuse,
     Relay,
     Secure,
     Wait,
 )
-from appliance.terms import Refusal, TlsMode
+from appliance.terms import Refusal, Route, TlsMode
 from appliance.wire import relay
 from appliance.wire.attempt import Attempt
 from appliance.wire.dial import Dialling, Failed
@@ -57,7 +58,17 @@ def _admit(session: Session, effect: Admit) -> Verdict | object:
     if verdict is None:
         _flush(session)
         return PENDING
+    return admitted(session, attempt, verdict)
+
+
+def admitted(session: Session, attempt: Attempt, verdict: Verdict) -> Verdict:
+    """The verdict came; a route knows whether there is room for one more session of its mailbox and address."""
     attempt.admitted(verdict)
+    if isinstance(verdict, Route):
+        limits = session.shared.admission.limits
+        limit = session.shared.crowds.reached(limits, session.origin, verdict.address)
+        if limit:
+            return structs.replace(verdict, full=f"{limit} is {getattr(limits, limit)}")
     return verdict
 
 
@@ -79,6 +90,8 @@ def _refuse(session: Session, effect: Refuse) -> object:
     shared = session.shared
     attempt, session.attempt = session.attempt or Attempt(session.peer(), None), None
     shared.record(attempt.outcome(session.door.session, shared.epoch, effect.refusal, effect.why))
+    if effect.refusal is Refusal.LIMIT and attempt.route is not None and attempt.route.full:
+        shared.totals[f"turned_away/{session.policy.service}/{attempt.route.full.partition(' ')[0]}"] += 1
     hold = shared.admission.refused(attempt.peer, attempt.credentials, effect.refusal, attempt.elapsed)
     if hold <= 0:
         return None
@@ -164,16 +177,6 @@ def _hang_up(session: Session, effect: HangUp) -> None:
 # --- the hand-over ---
 
 
-def _enter(session: Session, effect: Enter) -> str:
-    shared, attempt, limits = session.shared, session.attempt, session.shared.admission.limits
-    assert attempt is not None and attempt.route is not None
-    limit = shared.crowds.reached(limits, session.origin, attempt.route.address)
-    if not limit:
-        return ""
-    shared.totals[f"turned_away/{session.policy.service}/{limit}"] += 1
-    return f"{limit} is {getattr(limits, limit)}"
-
-
 def _relay(session: Session, effect: Relay) -> object:
     shared, attempt, backend = session.shared, session.attempt, session.backend
     assert attempt is not None and attempt.route is not None and backend is not None
@@ -184,7 +187,7 @@ def _relay(session: Session, effect: Relay) -> object:
     shared.record(outcome)
     client, conversation = session.client, session.conversation
     session.attempt = session.backend = session.conversation = client.session = backend.session = None
-    relay.begin(shared, outcome, effect.farewell, client, backend)
+    relay.begin(shared, outcome, session.origin, effect.farewell, client, backend)
     assert conversation is not None
     next(conversation, None)  # it returns; to close it would raise in it, which costs more
     return PENDING
@@ -195,7 +198,6 @@ HOW: Final[dict[type[Effect], Any]] = {
     Wait: _wait,
     Refuse: _refuse,
     Dial: _dial,
-    Enter: _enter,
     HangUp: _hang_up,
     Secure: secure,
     Relay: _relay,

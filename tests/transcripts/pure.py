@@ -17,7 +17,6 @@ from appliance.protocols.conversation import (
     Dial,
     Door,
     Effect,
-    Enter,
     Gone,
     HangUp,
     LineTooLong,
@@ -193,8 +192,6 @@ class Player:
                 refusal = self.world.dial(effect.route.endpoint.backend)
                 self.store = "" if refusal else effect.route.endpoint.backend
                 return refusal
-            case Enter():
-                return self.world.full(self.store)
             case HangUp():
                 self.store, self.lost = "", False
                 self.unread[BACKEND].clear()

@@ -97,7 +97,8 @@ class World:
         if store in self.master:
             authcid, _, word = self.master[store].partition(" with ")
             password = Secret(word.encode())
-        return Route(self.endpoint(store), mailbox, mailbox, authcid, password, "map people")
+        full = "a limit" if store in self.crowded else ""
+        return Route(self.endpoint(store), mailbox, mailbox, authcid, password, "map people", full)
 
     def endpoint(self, store: str) -> Endpoint:
         """Where and how a store is reached."""
@@ -105,10 +106,6 @@ class World:
         tls = TlsMode.STARTTLS if store in self.starttls else TlsMode.NONE
         address = "native" if store in self.native else "none"
         return Endpoint(store, host, port, tls, tls_name=f"{store}.example.test", client_address=address)
-
-    def full(self, store: str) -> str:
-        """The answer to Enter."""
-        return "a limit" if store in self.crowded else ""
 
     def dial(self, store: str) -> Refusal | None:
         """The answer to Dial: `down 2 times` runs out, `down` does not."""

@@ -19,7 +19,6 @@ from appliance.protocols.conversation import (
     Conversation,
     Dial,
     Door,
-    Enter,
     Gone,
     HangUp,
     Refuse,
@@ -87,7 +86,7 @@ def log_in(name: str) -> Any:
         return Refusal.BACKEND_DOWN
     refusal = Refusal.BAD_CREDENTIALS
     if answer == b"OK\r\n":
-        refusal = Refusal.LIMIT if (yield Enter()) else None
+        refusal = Refusal.LIMIT if route.full else None
     if refusal is not None:
         yield HangUp()
         yield Refuse(refusal, answer.decode())
