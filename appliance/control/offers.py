@@ -29,11 +29,14 @@ def _imap(heard: bytes) -> list[bytes]:
 
 
 def _pop3(heard: bytes) -> list[bytes]:
-    """The first word of each line behind the +OK; of SASL, each mechanism as "SASL=PLAIN"."""
-    ok, *lines = [line.upper().split() or [b""] for line in heard.splitlines()] or [[b""]]
-    if ok[0] != b"+OK" or [b"."] not in lines:
-        return []
-    named = [line for line in lines if line not in ([b"."], [b""])]
+    """The first word of each line behind the +OK; of SASL, each mechanism as "SASL=PLAIN".
+
+    A store that knows no CAPA is one of RFC 1939.
+    """
+    ok, *lines = heard.upper().splitlines() or [b""]
+    if ok[:4] == b"-ERR":
+        return [b"USER"]
+    named = [line.split() for line in lines if line.split() not in ([], [b"."])] if b"." in lines else []
     return [word for name, *words in named for word in ([b"SASL=" + of for of in words] if name == b"SASL" else [name])]
 
 

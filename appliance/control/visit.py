@@ -110,10 +110,8 @@ class _Visit:
             else:
                 await self._begin(None)
             await self._step("greeting", lambda: self._read(self._speech.greeting))
-            if thorough:
+            if thorough or self._speech.greets_briefly:
                 await self._introduce()
-            elif self._speech.greets_briefly and self._endpoint.tls is not TlsMode.STARTTLS:
-                await self._ask_capability()
             self._writer.write(self._speech.farewell)
         except Failure:
             pass  # the last step says it
@@ -129,9 +127,6 @@ class _Visit:
             await self._step("tls", self._secure)
             if self._speech.greets_again:
                 await self._step("greeting", lambda: self._read(self._speech.greeting))
-        await self._ask_capability()
-
-    async def _ask_capability(self) -> None:
         await self._step("capability", lambda: self._ask(*self._speech.capability))
 
     async def _step(self, name: str, work: Callable[[], Awaitable[str]]) -> None:

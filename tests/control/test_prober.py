@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from appliance.control.prober import Prober
-from appliance.control.visit import SPEECH, check, visit
+from appliance.control.visit import SPEECH, check, probe, visit
 from appliance.control.workers import States
 from appliance.edge.proxyheader import LOCAL
 from appliance.messages import BackendState
@@ -161,6 +161,30 @@ def test_a_store_behind_the_proxy_protocol_is_told_that_this_is_a_health_check()
     with Scripted(part) as fake:
         assert check("imap", endpoint(fake.port, client_address="proxy-v2"), 5)[-1].ok
     assert heard == [LOCAL]
+
+
+def test_a_probe_of_pop3_asks_what_is_offered_in_tls_where_that_is_used(authority: Authority) -> None:
+    with Scripted(store("pop3", server(authority.issue("store.example.test")))) as fake:
+        clear = asyncio.run(probe("pop3", endpoint(fake.port), seconds=5))
+        secured = endpoint(
+            fake.port, tls=TlsMode.STARTTLS, tls_name="store.example.test", tls_ca=authority.file.read_text()
+        )
+        tls = asyncio.run(probe("pop3", secured, seconds=5))
+        untrusted = asyncio.run(probe("pop3", endpoint(fake.port, tls=TlsMode.STARTTLS), seconds=5))
+    assert (clear[0].ok, clear[1]) == (tls[0].ok, tls[1]) == (True, "UIDL SASL=PLAIN")
+    assert (untrusted[0].name, untrusted[0].ok, untrusted[1]) == ("tls", False, "")
+
+
+def test_a_pop3_store_that_knows_no_capa_is_up() -> None:
+    def part(peer: socket.socket) -> None:
+        peer.sendall(b"+OK ready\r\n")
+        assert peer.recv(4096) == b"CAPA\r\n"
+        peer.sendall(b"-ERR what?\r\n")
+        peer.recv(4096)
+
+    with Scripted(part) as fake:
+        last, offered = asyncio.run(probe("pop3", endpoint(fake.port), seconds=5))
+    assert last.ok and offered == "USER"
 
 
 def test_a_probe_ends_with_the_greeting() -> None:

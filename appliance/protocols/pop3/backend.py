@@ -27,20 +27,18 @@ WORDS: Final = b"Logged in"  # for a store that has none
 def log_in(route: Route, promised: frozenset[str], introduction: bytes = b"") -> Step[bytes | Turned]:
     """Log in at the store just dialled: the line that welcomes the client. `promised` is what every store offers.
 
-    What this one offers is asked only if the promises are not enough, or after TLS began: what it said in the clear
-    is void then (RFC 2595, 4). `introduction` is an XCLIENT command, sent along if the store offers that.
+    What this one offers is asked only if that is not enough to log in; never before TLS begins, if it does (RFC 2595,
+    4). `introduction` is an XCLIENT command, sent along if the store offers that.
     """
     greeting = _tidy((yield BACKEND_LINE))
     if not is_ok(greeting):
         return unwelcome(greeting)
-    offered = promised
-    if route.endpoint.tls is STARTTLS:
-        if (turned := (yield from _start_tls())) is not None:
-            return turned
+    if route.endpoint.tls is STARTTLS and (turned := (yield from _start_tls())) is not None:
+        return turned
+    offered, chunks = promised, exchange(route, promised)
+    if isinstance(chunks, Turned):
         offered = yield from _ask()
-    chunks = exchange(route, offered)
-    if isinstance(chunks, Turned) and offered is promised:
-        chunks = exchange(route, (yield from _ask()))
+        chunks = exchange(route, offered)
     if isinstance(chunks, Turned):
         return chunks
     if introduction and ("XCLIENT" in offered or b"[XCLIENT]" in greeting.upper()):
