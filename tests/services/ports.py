@@ -13,12 +13,18 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
+_taken: set[tuple[str, int]] = set()  # the kernel may name one twice as long as nobody listens there
+
+
 def free_port(host: str = "127.0.0.1") -> int:
-    """A TCP port of `host` that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """A TCP port of `host` that was free a moment ago, another one each time."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind((host, 0))
+            port: int = probe.getsockname()[1]
+        if (host, port) not in _taken:
+            _taken.add((host, port))
+            return port
 
 
 def eventually(ask: Callable[[], T], what: str, seconds: float = 15, pause: float = 0.05) -> T:
