@@ -17,6 +17,7 @@ from typing import Any, Final
 from appliance.messages import LOGIN_SECONDS
 from appliance.routing import decision
 from appliance.routing.authentication import Accounts, OnRehash, Refused
+from appliance.routing.backends import is_ours
 from appliance.routing.decision import Place, View
 from appliance.routing.health import Health, OnState
 from appliance.routing.limits import Failures
@@ -142,6 +143,10 @@ class Admission:
     def may_log_in_clear(self, service: Service, ip: str) -> bool:
         """Whether a client of this address may log in without TLS."""
         return ip in self.watch.view.snapshot.services[service].clear_login_from
+
+    def is_ours(self, ip: str, port: int) -> bool:
+        """Whether this is a listener of this node: a back-end there would be a circle."""
+        return is_ours(ip, port, self.watch.view.snapshot.listeners)
 
     def balancers(self, service: Service) -> Networks:
         """The networks whose connections begin with a PROXY header."""

@@ -104,16 +104,16 @@ def _endpoint(name: str, service: Service, address: str, body: Body) -> Endpoint
 
 
 def _loops(endpoints: Mapping[Service, Endpoint], ours: tuple[ListenerSpec, ...]) -> frozenset[Service]:
+    return frozenset(service for service, endpoint in endpoints.items() if is_ours(endpoint.host, endpoint.port, ours))
+
+
+def is_ours(host: str, port: int, ours: Iterable[ListenerSpec]) -> bool:
+    """Whether connecting there would reach one of these listeners of this node. Names are not resolved here."""
+    host = "127.0.0.1" if host == "localhost" else host
     listeners = {split(spec.address) for spec in ours}
-    return frozenset(service for service, endpoint in endpoints.items() if _is_ours(endpoint, listeners))
-
-
-def _is_ours(endpoint: Endpoint, listeners: set[tuple[str, int]]) -> bool:
-    """Whether connecting there would reach a listener of this node."""
-    host = "127.0.0.1" if endpoint.host == "localhost" else endpoint.host
-    if (host, endpoint.port) in listeners:
+    if (host, port) in listeners:
         return True
-    return any((wildcard, endpoint.port) in listeners for wildcard in _WILDCARDS) and _is_local(host)
+    return any((wildcard, port) in listeners for wildcard in _WILDCARDS) and _is_local(host)
 
 
 def _is_local(host: str) -> bool:

@@ -17,7 +17,7 @@ from hashlib import sha256
 from socket import IPPROTO_TCP, TCP_NODELAY, SocketType
 from typing import TYPE_CHECKING, Final
 
-from appliance.terms import Endpoint
+from appliance.terms import Endpoint, Refusal
 from appliance.wire.loop import IN, OUT, READING, Loop
 from appliance.wire.resolve import Address, Found, Resolver
 from appliance.wire.sockets import is_connected, pending_error
@@ -32,12 +32,12 @@ _TYPE: Final = int(socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEX
 
 
 class Failed(Exception):  # noqa: N818 - told, not raised
-    """Why there is no connection. `ours`: it is this node that has no descriptors left."""
+    """Why there is no connection. TRY_LATER: this node has no descriptors left; LOOP: it leads back to this node."""
 
-    def __init__(self, why: str, ours: bool = False) -> None:
+    def __init__(self, why: str, refusal: Refusal = Refusal.BACKEND_DOWN) -> None:
         super().__init__(why)
         self.why = why
-        self.ours = ours
+        self.refusal = refusal
 
 
 Done = Callable[["Session", int | Failed], None]  # a connected descriptor, watched for READING with our handler still
@@ -94,7 +94,10 @@ class Dialling:
 
     def _connect(self, addresses: list[Address]) -> None:
         self._addresses = addresses[::-1]
-        self._next("it has no address")
+        if addresses:
+            self._next("")
+        else:
+            self._finish(Failed("its name leads back to this node", Refusal.LOOP))
 
     def _next(self, why: str) -> None:
         """Connect to the next address that can be tried. `why`: what was wrong with the one before."""
@@ -108,7 +111,8 @@ class Dialling:
                 connection = SocketType(family, _TYPE)
                 connection.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)  # a command in two pieces would wait 40 ms
             except OSError as error:
-                self._finish(Failed(os.strerror(error.errno or 0), error.errno in EXHAUSTED))
+                refusal = Refusal.TRY_LATER if error.errno in EXHAUSTED else Refusal.BACKEND_DOWN
+                self._finish(Failed(os.strerror(error.errno or 0), refusal))
                 return
             code = connection.connect_ex(address)
             self._fd = connection.detach()

@@ -26,6 +26,9 @@ class Admission(Protocol):
     def admit(self, peer: Peer, credentials: Credentials, answer: Callable[[Verdict], None]) -> Verdict | None:
         """The verdict at once, or None: then `answer` is called later, from the loop's thread, exactly once."""
 
+    def is_ours(self, ip: str, port: int) -> bool:
+        """Whether connecting there would reach a listener of this node."""
+
     def reached(self, endpoint: Endpoint, peer: Peer) -> None:
         """The back-end greeted: it is up."""
 

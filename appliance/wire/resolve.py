@@ -1,6 +1,7 @@
 """Host names to addresses, asked in threads, kept for a minute; an old answer serves while there is no new one.
 
-Must never block the loop, and never ask for what is an address already.
+Must never block the loop, never ask for what is an address already, and never name an address of our own listeners:
+who connected there would go round in circles.
 """
 
 from __future__ import annotations
@@ -20,11 +21,14 @@ Found = list[Address] | str  # or why there is none
 
 
 class Resolver:
-    """Names to addresses. The callback may be called at once."""
+    """Names to addresses. The callback may be called at once; with none, where all of them are ours (`is_ours`)."""
 
-    def __init__(self, loop: Loop, offload: Offload) -> None:
+    def __init__(
+        self, loop: Loop, offload: Offload, is_ours: Callable[[str, int], bool] = lambda _ip, _port: False
+    ) -> None:
         self._loop = loop
         self._offload = offload
+        self._is_ours = is_ours
         self._known: dict[tuple[str, int], tuple[float, list[Address]]] = {}
         self._asked: dict[tuple[str, int], list[Callable[[Found], None]]] = {}
 
@@ -51,8 +55,8 @@ class Resolver:
     def _answered(self, key: tuple[str, int], result: list[Address] | BaseException) -> None:
         found: Found
         if not isinstance(result, BaseException):
-            self._keep(key, result)
-            found = result
+            found = [(family, address) for family, address in result if not self._is_ours(*address)]
+            self._keep(key, found)
         elif key in self._known:
             found = self._known[key][1]  # stale, and better than none
             self._keep(key, found)

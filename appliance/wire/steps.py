@@ -154,12 +154,12 @@ def _dialled(session: Session, result: int | Failed) -> None:
 
 
 def _not_dialled(session: Session, attempt: Attempt, failed: Failed) -> None:
-    if failed.ours:
+    if failed.refusal is Refusal.BACKEND_DOWN:
+        unreachable(session, failed.why)
+    else:
         attempt.dialled()
         attempt.trouble = failed.why
-        session.advance(Refusal.TRY_LATER)
-    else:
-        unreachable(session, failed.why)
+        session.advance(failed.refusal)
 
 
 def _hang_up(session: Session, effect: HangUp) -> None:

@@ -113,7 +113,7 @@ class Worker:
             loop=loop,
             admission=admission,
             certificates=certificates,
-            resolver=Resolver(loop, Offload(loop, RESOLVER_THREADS, RESOLVER_QUEUE)),
+            resolver=Resolver(loop, Offload(loop, RESOLVER_THREADS, RESOLVER_QUEUE), admission.is_ours),
             protocols=protocols,
             farewells=farewells,
             hostname=hostname,

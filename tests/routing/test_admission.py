@@ -220,6 +220,16 @@ def test_who_may_log_in_clear(configuration: Configuration) -> None:
     assert not admission.may_log_in_clear(Service.POP3, "127.0.0.1")
 
 
+def test_what_is_ours_and_whom_to_expect_headers_from(configuration: Configuration) -> None:
+    configuration.set("pop3", "", listen=["127.0.0.1:2110"])
+    configuration.set("imap", "", proxy_protocol_from=["::ffff:192.0.2.0/120", "2001:db8::/32"])
+    admission = Worker(configuration).admission
+    assert admission.is_ours("127.0.0.1", 2110) and not admission.is_ours("127.0.0.2", 2110)
+    balancers = admission.balancers(Service.IMAP)
+    assert "192.0.2.7" in balancers and "::ffff:192.0.2.7" in balancers and "2001:db8::7" in balancers
+    assert "192.0.3.1" not in balancers and not admission.balancers(Service.POP3)
+
+
 def test_an_answer_at_once_is_not_given_twice(configuration: Configuration) -> None:
     answers: list[object] = []
     verdict = Worker(configuration).admission.admit(PEER, Credentials(MARIA, Secret(b"x")), answers.append)

@@ -57,6 +57,9 @@ class Admitted:
         trusted = "" if store in self.world.bad_certificate else self.ca
         return msgspec.structs.replace(verdict, endpoint=msgspec.structs.replace(verdict.endpoint, tls_ca=trusted))
 
+    def is_ours(self, ip: str, port: int) -> bool:
+        return False
+
     def reached(self, endpoint: Endpoint, peer: Peer) -> None:
         pass
 

@@ -100,6 +100,7 @@ class Gate:
         self.limits = Limits()
         self.endpoint = Endpoint("beta", "127.0.0.1", 1)
         self.hold = 0.0
+        self.ours: set[tuple[str, int]] = set()
         self.later: list[Callable[[], None]] = []
         self.told: list[tuple[str, object]] = []
 
@@ -113,6 +114,9 @@ class Gate:
             self.later.append(lambda: answer(route))
             return None
         return route
+
+    def is_ours(self, ip: str, port: int) -> bool:
+        return (ip, port) in self.ours
 
     def reached(self, endpoint: Endpoint, peer: Peer) -> None:
         self.told.append(("reached", endpoint))

@@ -47,6 +47,19 @@ def test_addresses_are_tried_in_turn(bench: Any, monkeypatch: pytest.MonkeyPatch
     bench.logged_in()
 
 
+def test_a_name_that_leads_back_to_us(bench: Any, monkeypatch: pytest.MonkeyPatch, line_of: LineOf) -> None:
+    ours, store = ("127.0.0.1", bench.ports[0]), ("127.0.0.1", bench.store.port)
+    bench.gate.ours = {ours}
+    for name, addresses, answer in (("one", [ours, store], b"OK\r\n"), ("two", [ours], b"NO loop\r\n")):
+        rows = [(int(socket.AF_INET), address) for address in addresses]
+        monkeypatch.setattr(resolve, "_look_up", lambda _host, _port, rows=rows: rows)
+        bench.gate.endpoint = type(bench.gate.endpoint)("beta", f"{name}.example.test", 143)
+        client = bench.greeted()
+        client.sendall(b"maria\r\n")
+        assert line_of(client) == answer
+    assert not bench.gate.heard("missed")
+
+
 def test_a_name_that_does_not_exist(bench: Any, line_of: LineOf) -> None:
     changed = bench.at_store()
     bench.gate.endpoint = type(changed)("beta", "nowhere.invalid", 143)
