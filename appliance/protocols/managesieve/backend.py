@@ -38,7 +38,7 @@ def log_in(door: Door, route: Route) -> Step[bytes | Turned]:
         return offered
     mechanisms = offered.get(b"SASL", b"").upper().split()
     if b"PLAIN" not in mechanisms:
-        why = "does not offer PLAIN" if mechanisms else "wants TLS before log-in"
+        why = "wants TLS before log-in" if not mechanisms and b"STARTTLS" in offered else "does not offer PLAIN"
         return Turned(Refusal.MISCONFIGURED, f"the store {why}")
     listed = offered.get(b"XCLIENT")
     introduction = b"" if listed is None else xclient.introduction(door, route, listed.upper().split())

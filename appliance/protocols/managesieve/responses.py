@@ -16,7 +16,7 @@ LINES: Final = 64  # that a store may say before it answers
 
 # A status, perhaps a code with strings and numbers, perhaps words: a quoted string, or what some store takes for one.
 _STATUS: Final = re.compile(
-    rb'(OK|NO|BYE)(?![^ (])(?: *\( *([^ "()]*+)(?:[^"()]++|"[^"\\]*+(?:\\["\\][^"\\]*+)*+")*+\))?+ *(.*)', re.I | re.S
+    rb'(OK|NO|BYE)(?![^ (])(?: *\( *([\w/.-]*+)(?:[^"()]++|"[^"\\]*+(?:\\["\\][^"\\]*+)*+")*+\))?+ *(.*)', re.I | re.S
 )
 
 
@@ -44,7 +44,7 @@ def response_of(text: bytes) -> Response:
     words = status[3]
     if words[:1] == b'"' and words[-1:] == b'"':
         words = unquoted(words)
-    return Response(status[1].upper(), printable(status[2] or b"").upper(), printable(words))
+    return Response(status[1].upper(), (status[2] or b"").upper(), printable(words))
 
 
 def read_response() -> Step[Response]:

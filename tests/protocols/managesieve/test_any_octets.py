@@ -161,6 +161,7 @@ PIECES = st.sampled_from([b"OK", b"NO", b"BYE", b" ", b"(", b")", b'"', b"\\", b
 @given(st.lists(PIECES, max_size=12).map(b"".join))
 @example(b'NO (REFERRAL "a)\\"b" 5) "words"')
 @example(b"OK")
+@example(b"OK(\\)")
 def test_a_response_is_its_status_or_strings(text: bytes) -> None:
     try:
         response = response_of(text)
