@@ -19,7 +19,7 @@ from tests.services.authority import Authority
 from tests.services.dovecot import Dovecot
 from tests.services.haproxy import HAProxy
 from tests.services.node import Node
-from tests.services.people import MAP, MARIA, ON_ALPHA, OTTO, QUOTES, Person
+from tests.services.people import MAP, MARIA, ON_ALPHA, OTTO, QUOTES, SYNC, Person
 from tests.services.ports import eventually
 from tests.services.talk import Talk
 
@@ -40,13 +40,15 @@ def trusting(run_folder: Path, authority: Authority) -> Iterator[Dovecot]:
 
 @pytest.fixture(scope="module")
 def telling(run_folder: Path, authority: Authority, trusting: Dovecot) -> Iterator[Node]:
-    """A node that tells the store of its clients: of Maria by the protocols' own means, of Quotes by PROXY headers."""
+    """A node that tells the store of its clients: of Maria by the protocols' own means, of others by PROXY headers."""
     (run_folder / "telling").mkdir()
     node = Node(run_folder / "telling")
     native = backend(trusting, client_address="native")
     headed = {"name": "headed", "imap": f"127.0.0.1:{trusting.haproxied}", "client_address": "proxy-v2"}
-    prepare(node, authority, backend=[native, headed])
-    node.people({MARIA.address: "trusting", QUOTES.address: "headed"})
+    address = f"127.0.0.1:{trusting.haproxied_tls}"
+    secured = {**headed, "name": "secured", "imap": address, "tls": "implicit", "tls_ca": str(authority.file)}
+    prepare(node, authority, backend=[native, headed, secured])
+    node.people({MARIA.address: "trusting", QUOTES.address: "headed", SYNC.address: "secured"})
     with node:
         yield node
     assert_keeps_secrets(node)
@@ -109,11 +111,12 @@ def test_the_store_logs_the_client_and_our_session(telling: Node, trusting: Dove
         eventually(lambda: login.search(trusting.log()), "the store's log has it")
 
 
-def test_the_store_reads_our_proxy_header(telling: Node, trusting: Dovecot) -> None:
-    with logged_in(telling, source=CLIENT, who=QUOTES):
-        trusting.tells(f"user=<{QUOTES.address}>, method=PLAIN, rip={CLIENT}, lip=127.0.0.1, ", 1)
-    assert telling.cli("backend", "check", "headed")  # our own visits say that they bring nobody
-    assert "Invalid" not in trusting.log() and "haproxy" not in trusting.log()
+@pytest.mark.parametrize(("who", "name"), [(QUOTES, "headed"), (SYNC, "secured")], ids=["clear", "tls"])
+def test_the_store_reads_our_proxy_header(telling: Node, trusting: Dovecot, who: Person, name: str) -> None:
+    with logged_in(telling, source=CLIENT, who=who):
+        trusting.tells(f"user=<{who.address}>, method=PLAIN, rip={CLIENT}, lip=127.0.0.1, ", 1)
+    assert telling.cli("backend", "check", name)  # our own visits say that they bring nobody
+    assert "haproxy" not in trusting.log()  # no complaint
 
 
 def test_after_the_log_in_the_store_believes_nothing(telling: Node, trusting: Dovecot) -> None:

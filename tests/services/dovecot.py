@@ -58,6 +58,11 @@ service imap-login {{
     port = {haproxied}
     haproxy = yes
   }}
+  inet_listener imaps_haproxy {{
+    port = {haproxied_tls}
+    haproxy = yes
+    ssl = yes
+  }}
   service_count = 0
   process_min_avail = 1
 }}
@@ -136,7 +141,7 @@ class Dovecot:
         self.starttls = starttls
         self.imap, self.imaps, self.sieve = free_port(host), free_port(host), free_port(host)
         self.pop3, self.pop3s = free_port(host), free_port(host)
-        self.haproxied = free_port(host)  # IMAP behind a PROXY header
+        self.haproxied, self.haproxied_tls = free_port(host), free_port(host)  # IMAP behind a PROXY header
         self.master: subprocess.Popen[bytes] | None = None
         (folder / "mail").mkdir(parents=True)
         root = os.geteuid() == 0
@@ -151,7 +156,7 @@ class Dovecot:
             folder=folder, name=name, host=host, starttls=starttls, trusted=trusted, user=user, group=group,
             chain=certificate.chain, key=certificate.key, imap=self.imap, imaps=self.imaps, sieve=self.sieve,
             pop3=self.pop3, pop3s=self.pop3s,
-            haproxied=self.haproxied,
+            haproxied=self.haproxied, haproxied_tls=self.haproxied_tls,
             unprivileged="" if root else UNPRIVILEGED.format(user=user, group=group)))
 
     def add(self, users: Mapping[str, str]) -> None:
