@@ -62,12 +62,12 @@ def strings(arguments: bytes) -> list[bytes]:
     """The strings of an argument list (each with its space before it). Raises Malformed if there is anything else."""
     if _STRINGS.fullmatch(arguments) is None:
         raise Malformed("strings expected")
-    return [unquoted(string) for string in _EACH.findall(arguments)]
+    return [unquoted(found) for found in _EACH.findall(arguments)]
 
 
-def unquoted(string: bytes) -> bytes:
+def unquoted(found: bytes) -> bytes:
     """What a quoted string holds."""
-    inside = string[1:-1]
+    inside = found[1:-1]
     return _ESCAPED.sub(rb"\1", inside) if b"\\" in inside else inside
 
 
