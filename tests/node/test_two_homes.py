@@ -6,6 +6,7 @@ Only the listeners under [node.NAME] and the back-ends' `local` addresses differ
 from __future__ import annotations
 
 import contextlib
+import copy
 import shutil
 from pathlib import Path
 
@@ -34,6 +35,15 @@ def replay(source: Path, target: Path) -> int:
     return len(entries)
 
 
+def listening(node: Node) -> dict[str, dict[str, list[str]]]:
+    """The node's own listeners, service by service, as [node.NAME] has them."""
+    found = {
+        service: {key: addresses for key, addresses in node.configuration[service].items() if key.startswith("listen")}
+        for service in ("imap", "pop3", "sieve", "metrics")
+    }
+    return copy.deepcopy(found)
+
+
 def test_a_second_node_from_the_log_of_the_first(new_node: NewNode, stores: Stores, folder: Path) -> None:
     unreachable = "192.0.2.1:143"  # the address for other nodes: each must use the store's local one on its own
     backends = [
@@ -44,11 +54,7 @@ def test_a_second_node_from_the_log_of_the_first(new_node: NewNode, stores: Stor
     second = Node(folder / "second", "mail2", "127.0.0.3")
     second.folder.mkdir()
     second.authority = first.authority
-    listeners = {
-        node.name: {"imap": {"listen": [f"{node.host}:{node.imap}"], "listen_tls": [f"{node.host}:{node.imaps}"]},
-                    "metrics": {"listen": [f"{node.host}:{node.metrics}"]}}
-        for node in (first, second)
-    }
+    listeners = {node.name: listening(node) for node in (first, second)}
     first.configuration["imap"].update(listen=[], listen_tls=["127.0.0.9:1"])
     first.apply(backend=backends, node=listeners, metrics={"listen": []}, limits={"failure_delay": 0, "retries": 0,
                 "connect_seconds": 0.5, "drain_seconds": 5})
