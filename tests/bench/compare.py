@@ -19,6 +19,7 @@ from duel import BASE, HERE, duel, show
 # scenario: (reach, beyond) of the ratio against nginx
 BAR = {
     "imap-login": (0.95, 0.80),
+    "pop3-login": (0.95, 0.80),
     "imap-noop": (1.25, 1.0),
     "imap-login-tls": (1.15, 1.0),
     "imap-noop-tls": (1.25, 1.0),
@@ -32,6 +33,8 @@ DOVECOT_REACH = 0.6
 STARTS = 3  # of both, for one figure, the median: where a process comes to lie in memory changes it by up to 10 %
 PEERS = ("nginx", "haproxy", "dovecot")  # HAProxy does not log in: a lower bound, not a rival
 IDLE = {"imap-idle": (10, 6), "imap-idle-tls": (20, 16)}  # KiB (PSS) per session
+HELD = (5000, 9000)
+SPREAD = ("imap-login", "pop3-login", "imap-noop", "imap-login-tls")  # two workers, nothing pinned
 ROWS, IMPORT_SECONDS, IMPORT_MB = 1_000_000, 15, 150
 
 
@@ -70,16 +73,29 @@ def duel_rows(found):
                f"| {ours['p50_us'] / 1000:.2f}, {theirs['p50_us'] / 1000:.2f} |")
 
 
+def run(*arguments):
+    """The results of one run of run.py."""
+    with tempfile.NamedTemporaryFile() as file:
+        command = [sys.executable, HERE + "/run.py", *arguments, "--base", str(BASE), "--json", file.name]
+        subprocess.run(command, check=True)
+        return [json.loads(line) for line in file]
+
+
 def idle_rows():
     """Memory of sessions held in IDLE."""
-    with tempfile.NamedTemporaryFile() as file:
-        command = [sys.executable, HERE + "/run.py", "postern", *IDLE, "--base", str(BASE), "--json", file.name]
-        subprocess.run(command, check=True)
-        results = [json.loads(line) for line in file]
-    for r in results:
-        bar = IDLE[r["name"]]
-        yield (f"| {r['name']}, {r['held']:.0f} held | {r['pss_kib']:.1f} KiB of PSS per session | "
-               f"{bar[0]} / {bar[1]} | {met(r['pss_kib'], bar)} |")
+    for held in HELD:
+        for r in run("postern", *IDLE, "--idle", str(held)):
+            bar = IDLE[r["name"]]
+            yield (f"| {r['name']}, {r['held']:.0f} held | {r['pss_kib']:.1f} KiB of PSS per session | "
+                   f"{bar[0]} / {bar[1]} | {met(r['pss_kib'], bar)} |")
+
+
+def spread_rows():
+    """Two workers, nothing pinned, one peer after the other: on two cores it shows no scaling, but that all is well."""
+    ours, theirs = (run(peer, *SPREAD, "--mode", "spread") for peer in ("postern", "nginx"))
+    for x, y in zip(ours, theirs, strict=True):
+        yield (f"| {x['name']} | {x['cpu_us']:.1f}, {y['cpu_us']:.1f} | {x['ops'] / x['seconds']:.0f}, "
+               f"{y['ops'] / y['seconds']:.0f} | {x['errors']:.0f}, {y['errors']:.0f} |")
 
 
 def import_row():
@@ -121,7 +137,9 @@ def main():
              "Ratios of CPU time per operation in duels, ours by theirs: below 1 Postern is the cheaper one.",
              "One worker, limits, logging and metrics on, a map of a million rows in SQLite; see README.md.\n",
              *duel_rows(duels(BAR)), "",
-             "| | measured | reach / beyond | |", "|---|---|---|---|", *idle_rows(), *import_row()]
+             "| | measured | reach / beyond | |", "|---|---|---|---|", *idle_rows(), *import_row(), "",
+             "Two workers, nothing pinned; Postern and nginx, one after the other.\n",
+             "| | us of CPU per operation | operations per second | errors |", "|---|---:|---:|---:|", *spread_rows()]
     text = "\n".join(lines) + "\n"
     with open("RESULTS.md", "w") as f:
         f.write(text)

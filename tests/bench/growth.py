@@ -5,14 +5,10 @@
 Each figure is a duel with nginx, so that what disturbs the machine disturbs both: nginx knows of none of the three,
 so where the ratio stays level, so does our cost.  Takes about a quarter of an hour, most of it for the largest map.
 """
-import json
 import os
-import subprocess
-import sys
-import tempfile
 
-from compare import machine, ratio
-from duel import BASE, HERE, duel
+from compare import machine, ratio, run
+from duel import HERE, duel
 
 MAP_ROWS = (1_000, 100_000, 1_000_000, 10_000_000)
 SESSIONS = (1_000, 5_000, 9_000)
@@ -46,10 +42,7 @@ def by_sessions(scenario):
     """(sessions held, KiB of PSS for each, note)"""
     os.environ.update(BACKENDS="1")
     for held in SESSIONS:
-        with tempfile.NamedTemporaryFile() as file:
-            subprocess.run([sys.executable, HERE + "/run.py", "postern", scenario, "--base", str(BASE),
-                            "--idle", str(held), "--json", file.name], check=True)
-            result = json.loads(file.read())
+        (result,) = run("postern", scenario, "--idle", str(held))
         yield f"{held:,}", result["pss_kib"], f"{result['hold_cpu_s'] * 1000:.0f} ms of CPU a second"
 
 
