@@ -16,9 +16,10 @@ _CLEAR_FROM: Final = Setting(
 )
 _PROXY_FROM: Final = Setting(
     name="proxy_protocol_from",
-    type="networks",
+    type="trusted-networks",
     default=[],
-    help="Networks of load balancers: connections from there must begin with a PROXY header, which names the client.",
+    help="Networks of load balancers: connections from there must begin with a PROXY header, which names the client. "
+    "The whole internet is refused here: anybody could claim any address.",
 )
 _MAP: Final = Setting(
     name="map",
@@ -103,7 +104,7 @@ SMTP: Final = Kind(
         ),
         Setting(
             name="relay_networks",
-            type="relay-networks",
+            type="trusted-networks",
             default=[],
             help="Networks that may send anywhere without logging in. The whole internet and this cluster's own "
             "addresses are refused here.",

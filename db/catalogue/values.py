@@ -92,7 +92,7 @@ def _url(setting: Setting, value: str) -> str:
     return f"a URL that begins with {' or '.join(f'{scheme}://' for scheme in setting.choices)}"
 
 
-def _relay_network(_: Setting, value: str) -> str:
+def _trusted_network(_: Setting, value: str) -> str:
     try:
         return "" if formats.network(value).prefixlen else "a network smaller than the whole internet"
     except ValueError:
@@ -212,7 +212,7 @@ TYPES: Final[dict[str, tuple[Check, Parse]]] = {
     "aliases": (_table(_domain, "domains"), _to_table),
     "texts": (_each(_line), _to_list),
     "networks": (_each(_is(formats.network, _NETWORK)), _to_list),
-    "relay-networks": (_each(_relay_network), _to_list),
+    "trusted-networks": (_each(_trusted_network), _to_list),
     "listen": (_each(_listen), _to_list),
     "listeners": (_table(None, "lists"), _to_table),
     "endpoint": (_one(_endpoint), _text),

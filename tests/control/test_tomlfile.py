@@ -38,7 +38,7 @@ BY_TYPE: dict[str, st.SearchStrategy[Any]] = {
     "aliases": st.dictionaries(DOMAINS, DOMAINS, max_size=2),
     "texts": st.lists(WORDS, max_size=40),
     "networks": st.lists(st.sampled_from(["192.0.2.0/24", "2001:db8::/32"]), max_size=2),
-    "relay-networks": st.lists(st.just("198.51.100.0/24"), max_size=1),
+    "trusted-networks": st.lists(st.just("198.51.100.0/24"), max_size=1),
     "listen": st.lists(LISTEN, max_size=2),
     "endpoint": ENDPOINTS,
     "target": ENDPOINTS,

@@ -246,6 +246,7 @@ def test_values_of_commands(kind: str, key: str, text: str, value: object) -> No
         ("backend", "tls_name", "a\r\nb", "one line without control characters"),
         ("backend", "tls_pin", "sha256:12", "64 hexadecimal digits"),
         ("site", "recipient_delimiter", "++", "one of"),
+        ("imap", "proxy_protocol_from", "0.0.0.0/0", "smaller than the whole internet"),
         ("smtp", "relay_networks", "0.0.0.0/0", "smaller than the whole internet"),
         ("smtp", "relay_networks", "::/0", "smaller than the whole internet"),
         ("smtp", "max_message_size", "50 apples", "a size like 50 MiB"),
