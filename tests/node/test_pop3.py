@@ -6,7 +6,6 @@ Python's poplib, curl and openssl s_client; clear, STLS and implicit TLS; a mail
 from __future__ import annotations
 
 import base64
-import imaplib
 import poplib
 import re
 import subprocess
@@ -18,6 +17,7 @@ from tests.node.conftest import NewNode, Stores, backend
 from tests.node.test_sessions import MESSAGE, curl
 from tests.services.authority import Authority
 from tests.services.dovecot import MASTER, Dovecot
+from tests.services.mailboxes import fill
 from tests.services.node import Node
 from tests.services.people import CROWD, JOERG, MARIA, OTTO, QUOTES, WRONG, Person
 from tests.services.ports import eventually
@@ -41,14 +41,7 @@ def connected(host: str, ports: tuple[int, int], way: str, authority: Authority)
 
 def deliver(store: Dovecot, who: Person, count: int) -> None:
     """Make a mailbox hold so many messages, and no others."""
-    client = imaplib.IMAP4(store.host, store.imap)
-    client.login(*who)
-    if client.select()[1] != [b"0"]:
-        client.store("1:*", "+FLAGS", r"(\Deleted)")
-        client.expunge()
-    for number in range(count):
-        client.append("INBOX", "", "", MESSAGE + b"%d\r\n.\r\n..\r\n" % number)
-    client.logout()
+    fill(store, who, [MESSAGE + b"%d\r\n.\r\n..\r\n" % number for number in range(count)])
 
 
 def token(who: Person, authzid: str = "") -> bytes:

@@ -1,9 +1,8 @@
-"""ManageSieve through a node, as directly: a small client of our own and sieve-connect, against real Pigeonhole."""
+"""ManageSieve through a node, as directly: a small client of our own, against real Pigeonhole."""
 
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -131,28 +130,3 @@ def test_the_store_learns_where_the_client_is(new_node: NewNode, folder: Path, a
             gamma.tells("rip=127.0.0.77, lip=127.0.0.1, mpid=", 1)
             gamma.tells(f"session=<{session['id']}>", 1)
             assert client.ask(b"XCLIENT ADDR=192.0.2.1")[-1].startswith(b"NO")
-
-
-def sieve_connect(node: Node, *words: str) -> str:
-    """What sieve-connect prints, as MARIA."""
-    assert node.authority
-    options = ["--server", "127.0.0.1", "--nosrv", "--port", str(node.sieve), "--user", MARIA.address]
-    options += ["--passwordfd", "0", "--tlscafile", str(node.authority), "--tlshostname", "mail.example.test"]
-    run = subprocess.run(["sieve-connect", *options, *words], input=MARIA.password + "\n", capture_output=True,
-                         text=True, timeout=60, check=False)
-    assert run.returncode == 0, run.stdout + run.stderr
-    return run.stdout
-
-
-def test_sieve_connect(node: Node, stores: Stores, tmp_path: Path) -> None:
-    local, back = tmp_path / "holiday", tmp_path / "back"
-    local.write_bytes(SCRIPT)
-    sieve_connect(node, "--upload", "--localsieve", str(local), "--remotesieve", "holiday")
-    sieve_connect(node, "--activate", "--remotesieve", "holiday")
-    assert '"holiday" ACTIVE' in sieve_connect(node, "--list")
-    sieve_connect(node, "--download", "--remotesieve", "holiday", "--localsieve", str(back))
-    with direct(stores.alpha).logged_in(*MARIA) as store:
-        assert SCRIPT in store.ask(b'GETSCRIPT "holiday"')[0]
-    assert back.read_bytes() == SCRIPT
-    sieve_connect(node, "--deactivate")
-    sieve_connect(node, "--delete", "--remotesieve", "holiday")

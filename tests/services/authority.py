@@ -35,7 +35,7 @@ class Authority:
 
     def issue(self, *names: str) -> Certificate:
         """A certificate for host names and addresses, and for localhost; a new one each time."""
-        issued = self._ca.issue_cert(*names, "localhost")
+        issued = self._ca.issue_cert(*names, "localhost", common_name=names[0])  # fetchmail wants one
         stem = f"{names[0]}-{len(list(self._folder.iterdir()))}"
         made = Certificate(self._folder / f"{stem}.pem", self._folder / f"{stem}.key")
         made.chain.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
