@@ -241,6 +241,13 @@ def test_a_store_that_is_down_is_temporary(new_node: NewNode, stores: Stores) ->
     node.logged_in(*MARIA).logout()  # IMAP there is up
     eventually(lambda: node.run("route", MARIA.address, "--service", "pop3").returncode, "the store is found down")
     assert node.cli("route", MARIA.address)["verdict"] == "route"
+    assert _troubled(node) == {"alpha"}
+    node.cli("service", "disable", "pop3")  # then nobody asks the store for it any more
+    eventually(lambda: not _troubled(node), "a service that is off is no trouble")
+
+
+def _troubled(node: Node) -> set[str]:
+    return {row["name"] for row in node.cli("backend", "list") if row["health"] != "up"}
 
 
 @pytest.mark.parametrize("way", ["starttls", "implicit"])

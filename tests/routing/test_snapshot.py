@@ -107,6 +107,7 @@ def test_failover_is_a_back_end_or_an_address(configuration: Configuration) -> N
     found = load(configuration).back_ends
     assert set(found) == {"alpha", "beta", "192.0.2.9:110"}
     assert found["192.0.2.9:110"].endpoints[Service.POP3] == Endpoint("192.0.2.9:110", "192.0.2.9", 110)
+    assert set(found["192.0.2.9:110"].endpoints) == {Service.POP3}  # no other service is told to go there
 
 
 def test_the_default_chain_is_what_there_is(configuration: Configuration) -> None:
