@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 APPLY_SECONDS: Final = 2.0  # that workers may take to serve by a new generation
 ANSWER_SECONDS: Final = 1.0  # that workers may take to list or end sessions
-RELAY_SECONDS: Final = 0.1  # what a worker should know of the others is held together for this long
+RELAY_SECONDS: Final = 0.05  # what a worker should know of the others is held together for this long
 REHASH_SECONDS: Final = 1.0
 REHASH_HELD: Final = 1000
 KEYS_PER_PACKET: Final = 150  # an account's name may have 320 octets, a packet 64 KiB

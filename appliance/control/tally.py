@@ -143,7 +143,7 @@ class Holdings:
 
     def __init__(self) -> None:
         self._by_key: dict[str, dict[object, int]] = {}
-        self._changed: dict[str, set[object]] = {}  # by which workers
+        self._changed: dict[str, set[object]] = {}  # by which workers; None: all are to be told
 
     def heard(self, worker: object, counts: Mapping[str, int]) -> None:
         """What this worker holds now."""
@@ -166,7 +166,7 @@ class Holdings:
     def came(self) -> None:
         """There is a worker that knows nothing yet."""
         for key in self._by_key:
-            self._changed.setdefault(key, set())
+            self._changed.setdefault(key, set()).add(None)
 
     def deliver(self, workers: Sequence[object]) -> dict[object, dict[str, int]]:
         """What all others hold, for each of these workers and of whom that has changed."""

@@ -33,7 +33,7 @@ class Crowd(Generic[T]):
     def bound(self, limit: int, workers: int) -> None:
         """The limit of all workers together; 0: there is none."""
         fair = -(-limit // workers)
-        self.share = max(fair // 2, min(fair, 2)) if limit else NEVER
+        self.share = max(fair // 2, 1) if limit else NEVER
         self.begin()
 
     def changed(self, who: str) -> None:

@@ -173,6 +173,7 @@ class News:
             return  # the next second, again
         self._loop.watch(self._link.fileno(), READING, self._ready)
         self.send(self._hello)
+        self._held.clear()
         self._crowds.begin()
 
     def _ready(self, events: int) -> None:
@@ -198,7 +199,6 @@ class News:
     def _lost(self) -> None:
         link, self._link = self._link, None
         self._waiting.clear()
-        self._held.clear()
         self._crowds.alone()
         if link is not None:
             self._loop.discard(link.detach())

@@ -47,6 +47,14 @@ class House:
         return sum(worker.count(who) for worker in self.workers)
 
 
+    def reconnect(self, worker: Counted) -> None:
+        """It loses the controller and comes back."""
+        self.controller.gone(worker)
+        worker.alone()
+        self.controller.came()
+        worker.begin()
+
+
 moves = st.lists(st.tuples(st.integers(0, 3), st.sampled_from("abc"), st.integers(-2, 5)), max_size=30)
 
 
@@ -55,6 +63,8 @@ def test_every_worker_knows_the_total_where_it_matters(workers: int, moved: list
     house = House(workers)
     for worker, who, more in moved:
         crowd = house.workers[worker % workers]
+        if more == 5:
+            house.reconnect(crowd)
         for _ in range(more):
             crowd.add(who)
         for _ in range(min(-more, crowd.count(who))):
