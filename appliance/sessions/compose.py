@@ -104,8 +104,7 @@ def serve(
 ) -> int:
     """Be worker number `slot` of `workers` until drained, in a process just forked. Returns the exit status."""
     cores = os.sched_getaffinity(0)
-    if workers >= len(cores):
-        _pin(slot, cores)
+    _pin(slot, workers, cores)
     whole = Composition(home, certificates, beat, cores)
     return whole.worker(instance, slot, workers, control).run()
 
@@ -205,6 +204,7 @@ def _spread(cores: Collection[int]) -> None:
         os.sched_setaffinity(0, cores)
 
 
-def _pin(slot: int, cores: Collection[int]) -> None:
+def _pin(slot: int, workers: int, cores: Collection[int]) -> None:
     """One core for one worker, where there are as many workers as cores: its caches stay warm."""
-    _spread({sorted(cores)[slot % len(cores)]})
+    if workers >= len(cores):
+        _spread({sorted(cores)[slot % len(cores)]})

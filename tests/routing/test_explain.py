@@ -53,6 +53,23 @@ def test_down_is_temporary_and_still_says_where(configuration: Configuration) ->
     assert (found.verdict, found.backend, found.steps[-1].source) == ("route", "beta", "standby of alpha")
 
 
+def test_no_room_is_the_last_thing_it_says(configuration: Configuration) -> None:
+    configuration.set("limits", "", sessions_per_account=3, sessions_per_address=8)
+    asked = []
+
+    def crowded(ip: str, mailbox: str) -> tuple[int, int]:
+        asked.append((ip, mailbox))
+        return 7, 3
+
+    snapshot, connection = Worker(configuration).admission.snapshot, configuration.writer
+    found = explain(snapshot, connection, "Maria+tag@example.test", Service.IMAP, PEER.ip, Health(), crowded)
+    assert (found.verdict, found.refusal, found.told, found.backend) == ("temporary", "limit", "NO [LIMIT]", "alpha")
+    assert found.steps[-1].result == "the mailbox has 3 of at most 3, the address 7 of at most 8"
+    assert asked == [(PEER.ip, MARIA)]
+    assert explain(snapshot, connection, "who@example.test", Service.IMAP, "", Health(), crowded).refusal == "unknown-here"
+    assert len(asked) == 1, "of a stranger nothing is counted"
+
+
 def test_it_takes_no_trial(configuration: Configuration) -> None:
     now = [1000.0]
     health = Health(clock=lambda: now[0])
