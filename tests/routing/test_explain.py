@@ -66,7 +66,8 @@ def test_no_room_is_the_last_thing_it_says(configuration: Configuration) -> None
     assert (found.verdict, found.refusal, found.told, found.backend) == ("temporary", "limit", "NO [LIMIT]", "alpha")
     assert found.steps[-1].result == "the mailbox has 3 of at most 3, the address 7 of at most 8"
     assert asked == [(PEER.ip, MARIA)]
-    assert explain(snapshot, connection, "who@example.test", Service.IMAP, "", Health(), crowded).refusal == "unknown-here"
+    nobody = explain(snapshot, connection, "who@example.test", Service.IMAP, "", Health(), crowded)
+    assert nobody.refusal == "unknown-here"
     assert len(asked) == 1, "of a stranger nothing is counted"
 
 
