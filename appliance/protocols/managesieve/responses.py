@@ -16,7 +16,7 @@ LINES: Final = 64  # that a store may say before it answers
 
 # A status, perhaps a code with strings and numbers, perhaps words: a quoted string, or what some store takes for one.
 _STATUS: Final = re.compile(
-    rb'(OK|NO|BYE)(?![^ (])(?: *\( *([\w/.-]*+)(?:[^"()]++|"[^"\\]*+(?:\\["\\][^"\\]*+)*+")*+\))?+ *(.*)', re.I | re.S
+    rb'(OK|NO|BYE)(?![^ (])(?: *\( *+([\w/.-]*+)(?:[^"()]++|"[^"\\]*+(?:\\["\\][^"\\]*+)*")*\))? *(.*)', re.I | re.S
 )
 
 
