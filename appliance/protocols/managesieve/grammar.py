@@ -18,8 +18,8 @@ TEXT: Final = 2 * LINE  # octets of one line, its literals written out
 QUOTED: Final = 1024
 
 _ANNOUNCED: Final = re.compile(rb"\{([0-9]++)\+?\}\Z")
-# Groups are repeated without "possessive" pluses: Debian 12's Python 3.11.2 gets those wrong (mended in 3.11.5). There is
-# one way to read a string, so to look for another costs no more than its length.
+# Groups are repeated without a "possessive" plus: Debian 12's Python 3.11.2 gets those wrong (mended in 3.11.5). There
+# is one way to read a string, so to look for another costs no more than its length.
 _STRING: Final = rb'"[^"\\]*+(?:\\["\\][^"\\]*+)*"'
 _STRINGS: Final = re.compile(rb"(?: %b)* ?" % _STRING)
 _EACH: Final = re.compile(_STRING)
