@@ -13,7 +13,7 @@ from tests.node.conftest import Stores
 from tests.services.authority import Authority
 from tests.services.mailboxes import BODIES, Door, fill, held, maildirs, message
 from tests.services.node import Node
-from tests.services.people import OFFLINE, SYNC, Person
+from tests.services.people import OFFLINE, SYNC
 
 MBSYNC = """
 IMAPAccount store
@@ -59,11 +59,8 @@ remotepass = {password}
 {tls}
 sslcacertfile = {ca}
 """
-OFFLINEIMAP_TLS = {
-    "clear": "ssl = no\nstarttls = no",
-    "starttls": "ssl = no\nstarttls = yes",
-    "tls": "ssl = yes\nstarttls = no",
-}
+# No STARTTLS: after it offlineimap looks at no certificate, and sometimes waits for a thread of its own for ever.
+OFFLINEIMAP_TLS = {"clear": "ssl = no\nstarttls = no", "tls": "ssl = yes\nstarttls = no"}
 MBSYNC_TLS = {"clear": "None", "starttls": "STARTTLS", "tls": "IMAPS"}
 MESSAGES = [message(number, body) for number, body in enumerate(BODIES)]
 Sync = Callable[[Path, Door, str, Path], dict[str, set[bytes]]]
@@ -98,12 +95,10 @@ def run(folder: Path, written: str, *command: str) -> dict[str, set[bytes]]:
     return maildirs(folder / "mail")
 
 
-@pytest.mark.parametrize("way", ["clear", "starttls", "tls"])
-@pytest.mark.parametrize(("sync", "who"), [(mbsync, SYNC), (offlineimap, OFFLINE)], ids=["mbsync", "offlineimap"])
-def test_both_ways(
-    node: Node, stores: Stores, authority: Authority, folder: Path, sync: Sync, who: Person, way: str
-) -> None:
-    store, box = stores.alpha, f"Box-{way}"
+@pytest.mark.parametrize(("sync", "way"), [
+    *((mbsync, way) for way in MBSYNC_TLS), *((offlineimap, way) for way in OFFLINEIMAP_TLS)])
+def test_both_ways(node: Node, stores: Stores, authority: Authority, folder: Path, sync: Sync, way: str) -> None:
+    store, who, box = stores.alpha, SYNC if sync is mbsync else OFFLINE, f"Box-{way}"
     fill(store, who, MESSAGES, box)
     pulled = sync(folder / "ours", node, way, authority.file)
     assert len(pulled[box]) == len(MESSAGES)
