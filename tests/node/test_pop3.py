@@ -130,6 +130,7 @@ def test_a_whole_session_in_one_packet_is_the_same_as_directly(node: Node, store
     assert answers[0] == answers[1] and answers[0].count(b"+OK") == 5
 
 
+@pytest.mark.long  # Dovecot waits 20 s for the lock
 def test_a_locked_mailbox_is_no_wrong_password(node: Node, stores: Stores) -> None:
     with session_of(node, ADDRESS) as first:
         first.send(b"STAT\r\n")

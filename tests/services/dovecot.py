@@ -46,6 +46,12 @@ namespace inbox {{
   inbox = yes
   separator = /
 }}
+# All clients of the tests come from one address: who guesses wrongly must not slow down the next.
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
 service imap-login {{
   inet_listener imap {{
     port = {imap}
