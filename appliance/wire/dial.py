@@ -95,12 +95,14 @@ class Dialling:
     def _connect(self, addresses: list[Address]) -> None:
         self._addresses = addresses[::-1]
         if addresses:
-            self._next("")
+            self._loop.outgoing.append(self._next)
         else:
             self._finish(Failed("its name leads back to this node", Refusal.LOOP))
 
-    def _next(self, why: str) -> None:
+    def _next(self, why: str = "") -> None:
         """Connect to the next address that can be tried. `why`: what was wrong with the one before."""
+        if self._done is None:
+            return
         loop, addresses = self._loop, self._addresses
         while addresses:
             family, address = addresses.pop()

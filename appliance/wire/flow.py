@@ -1,15 +1,16 @@
 """One direction of a session after log-in. Knows no protocol.
 
-Small pieces are copied one by one, bulk goes through one buffer that all sessions share, and more than that in the
-kernel (splice.py); with TLS: tlsflow.py. What the other side does not take is kept, and this side is not read
-meanwhile. The end of one direction is passed on while the other goes on (half-close).
+Small pieces are copied one by one and sent at the end of the batch; bulk goes through one buffer that all sessions
+share, at once, and more than that in the kernel (splice.py); with TLS: tlsflow.py. What the other side does not take
+is kept, and this side is not read meanwhile. The end of one direction is passed on while the other goes on
+(half-close).
 Must never hold a buffer while idle, and never lose, double or reorder an octet.
 """
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from appliance.wire.loop import IN, OUT, RDHUP, READING
 from appliance.wire.sockets import end_sending
@@ -47,6 +48,7 @@ class Flow:
         "twin",
     )
 
+    half_closes: ClassVar = True  # one direction can end while the other goes on
     relay: Relay
     twin: Flow
 
@@ -54,9 +56,9 @@ class Flow:
         self.fd = fd
         self.to = to
         self.octets = 0
-        self.kept: bytes | memoryview = b""  # read, and not yet taken by the other side
+        self.kept: bytes | memoryview = b""  # read, and not yet taken by the other side, or not yet offered to it
         self.pipe: tuple[int, int] | None = None  # lent, while there is very much (splice.py)
-        self.blocked = False  # something is kept
+        self.blocked = False  # the other side took no more
         self.ended = False  # nothing more will be read
         self.reading = True  # `fd` is watched for what it has,
         self.sending = False  # and for room: the twin waits for it
@@ -69,20 +71,43 @@ class Flow:
             self.bulk(events)
             return
         try:
-            data = read(self.fd, SMALL)
+            self.kept = read(self.fd, SMALL)
         except OSError as error:
             self.unreadable(error)
             return
+        loop = self.relay.shared.loop
+        loop.outgoing.append(self.pass_on)
+        size = len(self.kept)
+        self.octets += size
+        if size == SMALL:
+            loop.handlers[self.fd] = self.bulk
+
+    def pass_on(self) -> None:
+        """Send what was read in this batch; what is the last, together with the end."""
+        data = self.kept
+        if not data:
+            return  # the session ended meanwhile
+        ends = self.ended and self.half_closes and not (self.relay.over or self.twin.ended)
         try:
-            sent = write(self.to, data)
+            sent = end_sending(self.to, data) if ends else write(self.to, data)
         except OSError as error:
             sent = self.unwritable(error)
-        size = len(data)
-        self.octets += size
-        if sent != size:
+        if sent != len(data):
             self.keep(data[sent:])
-        elif size == SMALL:
-            self.relay.shared.loop.handlers[self.fd] = self.bulk
+            return
+        self.kept = b""
+        if ends:
+            self.relay.limit = GRACE
+        elif self.ended and not self.relay.over:
+            self.pass_on_the_end()
+
+    def later(self, data: bytes) -> None:
+        """Send this, as it is, at the end of the batch, behind what is kept."""
+        if not self.kept:
+            self.relay.shared.loop.outgoing.append(self.pass_on)
+            self.kept = data
+        else:
+            self.kept = bytes(self.kept) + data
 
     def bulk(self, events: int) -> None:
         """As `ready`, through the large buffer, while there is much."""
@@ -97,19 +122,34 @@ class Flow:
         if not size:
             self.end()
             return
+        self.octets += size
+        if size < SMALL:
+            self.little(size, events)
+            return
         try:
             sent = write(self.to, view[:size])
         except OSError as error:
             sent = self.unwritable(error)
-        self.octets += size
         if sent != size:
             self.keep(bytes(view[sent:size]))
         elif size >= LARGE:
             self.larger()
-        elif size < SMALL:
-            self.relay.shared.loop.handlers[self.fd] = self.ready
-            if events & RDHUP:
-                self.bulk(events)  # the end is near: see it now
+
+    def little(self, size: int, events: int) -> None:
+        """Back to small pieces, with the first of them in the buffer. If it is the last, that is seen now."""
+        self.relay.shared.loop.handlers[self.fd] = self.ready
+        self.later(bytes(view[:size]))
+        if not events & RDHUP:
+            return
+        try:
+            size = readv(self.fd, (buffer,))
+        except OSError:
+            return  # the next event tells
+        if not size:
+            self.end()
+            return
+        self.octets += size
+        self.later(bytes(view[:size]))
 
     def larger(self) -> None:
         """So much came that a better way may be worth it."""
@@ -209,13 +249,6 @@ class Flow:
         if sent != len(data):
             self.keep(bytes(data[sent:]))
 
-    def add(self, data: bytes) -> None:
-        """Send this, as it is, behind what is kept."""
-        if self.blocked:
-            self.kept = bytes(self.kept) + data
-        else:
-            self.put(data)
-
     def let_go(self) -> None:
         """The session is over."""
 
@@ -226,7 +259,7 @@ class Flow:
     def end(self) -> None:
         """The source has said all."""
         self.ended = True
-        if not self.blocked:
+        if not self.kept and not self.blocked:
             self.pass_on_the_end()
         if not self.relay.over:
             self.interest(reading=False, sending=self.sending)

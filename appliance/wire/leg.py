@@ -78,19 +78,23 @@ class Leg:
         self.ended = True
         self.interest(reading=False)
 
+    def due(self) -> bytes:
+        """What is to be sent, handed over."""
+        due, self.outbox = self.outbox, b""
+        return due if self.tls is None else due + self.tls.take_owed()
+
     def flush(self) -> None:
-        """Send what is due, as far as it goes."""
-        if self.tls is not None and self.tls.owed:
-            self.outbox += self.tls.take_owed()
-        if self.outbox:
+        """Send what is due, as far as it goes; nothing once the session has let go of this side."""
+        if self.session is None:
+            return
+        outbox = self.due()
+        if outbox:
             try:
-                sent = _write(self.fd, self.outbox)
-                self.outbox = self.outbox[sent:] if sent < len(self.outbox) else b""
+                self.outbox = outbox[_write(self.fd, outbox) :]
             except BlockingIOError:
-                pass
+                self.outbox = outbox
             except OSError:
                 self.broken = True
-                self.outbox = b""
         if self.outbox or self.mask & OUT:
             self.interest(reading=bool(self.mask & READING))
 

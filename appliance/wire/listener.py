@@ -9,7 +9,8 @@ import logging
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from os import set_blocking
+from typing import Any, Final
 
 from appliance.messages import ListenerSpec
 from appliance.terms import Service
@@ -57,18 +58,24 @@ class Listener:
 
     def ready(self, _events: int) -> None:
         """Somebody connected."""
+        for fd, (ip, port, *_) in self._accepted():
+            self._welcome(self.policy, fd, plain_ip(ip) if ":" in ip else ip, port)
+
+    def _accepted(self) -> list[tuple[int, Any]]:
+        accepted = []
         for _ in range(BURST):
             try:
-                fd, address = self._accept()
+                one = self._accept()
             except BlockingIOError:
-                return
+                break
             except OSError as error:
                 if error.errno in EXHAUSTED:
                     self._pause(error)
-                    return
+                    break
                 continue  # that client is gone already (accept(2), "Error handling")
-            ip = address[0]
-            self._welcome(self.policy, fd, plain_ip(ip) if ":" in ip else ip, address[1])
+            set_blocking(one[0], False)
+            accepted.append(one)
+        return accepted
 
     def _pause(self, error: OSError) -> None:
         log.warning("cannot accept on %s for now: %s", self.spec.address, error.strerror)

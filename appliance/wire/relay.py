@@ -64,6 +64,8 @@ class Relay(Struct, eq=False):
         """Tell the client farewell, as far as it reads, and close."""
         if self.over:
             return
+        if self.down.kept:
+            self.down.pass_on()
         if not self.down.blocked:
             with suppress(OSError):
                 os.write(self.up.fd, self.down.outgoing(self.farewell))
@@ -75,6 +77,10 @@ class Relay(Struct, eq=False):
             return
         self.over = True
         shared, up, down = self.shared, self.up, self.down
+        for flow in (down, up):
+            if flow.kept:
+                flow.pass_on()
+                flow.kept = b""
         del shared.relays[self.id]
         shared.crowds.address.remove(self.origin)
         shared.crowds.account.remove(self.user)
@@ -114,9 +120,11 @@ def begin(shared: Shared, outcome: Outcome, origin: str, farewell: bytes, client
     handlers = shared.loop.handlers
     handlers[up.fd] = up.ready
     handlers[down.fd] = down.ready
-    client.flush()
-    if not (client.settled() and backend.settled()):
-        _catch_up(relay, client, backend)
+    welcome = client.due()
+    if client.settled() and backend.settled():
+        down.later(welcome)  # the store's event brought us here: it is not read again in this batch
+    else:
+        _catch_up(relay, welcome, client, backend)
 
 
 def _flows(client: Leg, backend: Leg) -> tuple[Flow, Flow]:
@@ -128,14 +136,15 @@ def _flows(client: Leg, backend: Leg) -> tuple[Flow, Flow]:
     return up, down
 
 
-def _catch_up(relay: Relay, client: Leg, backend: Leg) -> None:
+def _catch_up(relay: Relay, welcome: bytes, client: Leg, backend: Leg) -> None:
     """One side is not as usual: it has octets on their way, is not read, or is gone."""
     up, down = relay.up, relay.down
     if client.broken or backend.broken:
+        down.kept = welcome
         relay.close()
         return
     up.take_over(client)
     down.take_over(backend)
-    down.start(client.outbox, backend.inbox)
+    down.start(welcome, backend.inbox)
     if not relay.over:
-        up.start(backend.outbox, client.inbox)
+        up.start(backend.due(), client.inbox)

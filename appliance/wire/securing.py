@@ -106,7 +106,7 @@ def _shake(session: Session, leg: Leg, data: bytes) -> None:
         if done:
             _secured(session, leg)
         else:
-            leg.flush()
+            leg.loop.outgoing.append(leg.flush)
 
 
 def _shake_failed(session: Session, leg: Leg, why: str, engine: bool = False) -> None:
@@ -141,7 +141,7 @@ def _secured(session: Session, leg: Leg) -> None:
         else:
             session.advance(None)
         return
-    leg.flush()
+    leg.loop.outgoing.append(leg.flush)
     attempt = session.attempt
     assert attempt is not None and attempt.route is not None
     if not pin_holds(leg.tls, attempt.route.endpoint):

@@ -162,17 +162,17 @@ class Session:
 
     def wait_for(self, leg: Leg) -> object:
         """Let the leg be read until it has more; raises Gone if it never will."""
-        client, backend = self.client, self.backend
+        client, backend, loop = self.client, self.backend, self.shared.loop
         if client.outbox:
-            client.flush()
+            loop.outgoing.append(client.flush)
         if backend is not None and backend.outbox:
-            backend.flush()
+            loop.outgoing.append(backend.flush)
         if leg.ended or leg.broken:
             raise Gone(leg.side, "the connection was closed")
         if leg is not client:
             self.deadline = self.attempt.login_by if self.attempt is not None else self.expires
         else:
-            soon = self.shared.loop.now + self.door.limits.preauth_read_seconds
+            soon = loop.now + self.door.limits.preauth_read_seconds
             self.deadline = soon if soon < self.expires else self.expires
         if not leg.mask & READING:
             leg.interest(reading=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from socket import SocketType
+from socket import MSG_MORE, SocketType
 from typing import Final
 
 _ANY: Final = int(socket.AF_INET)  # shutdown(2) does not care; to name one saves asking the kernel which it is
@@ -26,14 +26,22 @@ def borrowed(fd: int) -> Iterator[socket.socket]:
         connection.detach()
 
 
-def end_sending(fd: int) -> None:
-    """Tell the peer that no more comes (FIN); it may go on sending."""
+def end_sending(fd: int, last: bytes | memoryview = b"") -> int:
+    """Tell the peer that no more comes (FIN); it may go on sending. Nothing is told if `last` is not taken whole.
+
+    The last octets and the end make one segment. Returns how many of them were taken; raises what sending them raises.
+    """
     connection = SocketType(_ANY, _STREAM, 0, fd)
-    try:  # noqa: SIM105 - every session comes by here, and `suppress` costs as much as the rest
-        connection.shutdown(_WRITING)
-    except OSError:
-        pass  # it is gone, which the next event tells
-    connection.detach()
+    try:
+        sent = connection.send(last, MSG_MORE) if last else 0
+        if sent == len(last):
+            try:  # noqa: SIM105 - every session comes by here, and `suppress` costs as much as the rest
+                connection.shutdown(_WRITING)
+            except OSError:
+                pass  # it is gone, which the next event tells
+        return sent
+    finally:
+        connection.detach()
 
 
 def own_address(fd: int) -> tuple[str, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import ssl
 from contextlib import suppress
-from typing import Final
+from typing import ClassVar, Final
 
 from appliance.wire.flow import BULK, Flow, buffer, read, readv, view
 from appliance.wire.loop import IN, RDHUP, READING
@@ -25,6 +25,7 @@ class TlsFlow(Flow):
 
     __slots__ = ("opener", "sealer")
 
+    half_closes: ClassVar = False
     opener: TlsPipe | None
     sealer: TlsPipe | None
 
@@ -50,7 +51,7 @@ class TlsFlow(Flow):
             self.relay.close()
             return
         if data:
-            self.put(data)
+            self.later(data)
         opener = self.opener
         if opener is not None and (opener.owed or opener.ended):
             self._answered(opener)
@@ -89,7 +90,7 @@ class TlsFlow(Flow):
     def _answered(self, opener: TlsPipe) -> None:
         """The peer said goodbye, or TLS itself has something to say to it (an alert, a new key)."""
         if opener.owed and not self.relay.over:
-            self.twin.add(opener.take_owed())
+            self.twin.later(opener.take_owed())
         if opener.ended and not self.ended and not self.relay.over:
             self.end()
 

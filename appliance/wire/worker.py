@@ -209,7 +209,6 @@ class Worker:
     def _welcome(self, policy: Policy, fd: int, ip: str, port: int) -> None:
         shared = self.shared
         shared.accepted[policy.service] += 1
-        os.set_blocking(fd, False)
         if policy.is_balancer is None or not policy.is_balancer(ip):
             self._open(policy, fd, ip, port)
         elif len(shared.proxied) >= self._most:

@@ -56,6 +56,56 @@ def test_a_number_used_again_does_not_get_the_old_events() -> None:
         theirs.close()
 
 
+def test_what_a_batch_sends_goes_out_behind_all_handlers_and_before_anything_is_closed() -> None:
+    loop, told = Loop(), list[str]()
+    pairs = [socket.socketpair() for _ in range(3)]
+
+    def heard(_events: int) -> None:
+        told.append("heard")
+        loop.outgoing.append(send)
+        for ours, _ in pairs:
+            assert ours.recv(1) == b"x"
+            loop.discard(ours.fileno())
+
+    def send() -> None:
+        told.append("sent")
+        assert pairs[0][0].send(b"y") == 1  # discarded, and still open
+
+    for ours, theirs in pairs:
+        theirs.send(b"x")
+        loop.watch(ours.fileno(), IN, heard)
+    loop.turn()
+    assert told == ["heard", "sent"]  # the other two were discarded by the first
+    assert pairs[0][1].recv(1) == b"y"
+    assert pairs[0][1].recv(1) == b""
+    for ours, theirs in pairs:
+        ours.detach()
+        theirs.close()
+
+
+def test_who_fails_while_sending_ends_alone(caplog: pytest.LogCaptureFixture) -> None:
+    loop, told = Loop(), list[str]()
+
+    class Owner:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def send(self) -> None:
+            told.append(self.name)
+            if self.name == "bad":
+                loop.outgoing.append(Owner("late").send)
+                raise RuntimeError("a bug")
+
+        def abandon(self) -> None:
+            told.append("abandoned")
+
+    loop.call(lambda: loop.outgoing.extend(Owner(name).send for name in ("good", "bad", "other")))
+    loop.turn()
+    assert told == ["good", "bad", "abandoned", "other", "late"]
+    assert "a bug" in caplog.text
+    assert not loop.outgoing
+
+
 def test_a_failing_handler_ends_its_owner_only(caplog: pytest.LogCaptureFixture) -> None:
     loop = Loop()
     pairs = [socket.socketpair() for _ in range(3)]

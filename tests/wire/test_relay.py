@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 from appliance.wire.attempt import Attempt
+from appliance.wire.loop import IN
 from appliance.wire.session import Session
+from tests.wire.house import FAREWELL
 
 MUCH = 64 * 1024 * 1024
 
@@ -60,6 +62,45 @@ def test_much_both_ways_at_once(bench: Any, eventually: Any) -> None:
     totals = bench.in_loop(bench.worker.census.totals)
     assert totals["octets/imap/in"] == totals["octets/imap/out"] == MUCH
     assert totals["connections/imap"] == 1
+
+
+def test_last_words_come_before_the_farewell(bench: Any, eventually: Any) -> None:
+    """What a store said in the very batch in which its session is ended from here."""
+    client, store = bench.logged_in()
+    (relay,) = eventually(lambda: list(bench.worker.shared.relays.values()))
+    down = relay.down
+
+    def heard_and_ended() -> None:
+        store.sendall(b"* 1 EXISTS\r\n")
+        while down.kept != b"* 1 EXISTS\r\n":
+            down.ready(IN)
+        relay.kick()
+
+    bench.in_loop(heard_and_ended)
+    heard = b""
+    while piece := client.recv(100):
+        heard += piece
+    assert heard == b"* 1 EXISTS\r\n" + FAREWELL
+    store.close()
+
+
+@pytest.mark.parametrize("tail", [b"x", b"y" * 999, b"z" * 70_000])
+def test_the_last_octets_and_the_end(bench: Any, eventually: Any, tail: bytes) -> None:
+    """They go out together, and nothing is lost with a client that has not read what came before."""
+    client, store = bench.logged_in()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    before = b"b" * 3_000_000
+    store.settimeout(10)
+    sender = threading.Thread(target=lambda: (store.sendall(before), store.sendall(tail), store.close()))
+    sender.start()
+    time.sleep(0.2)
+    heard = b""
+    while piece := client.recv(1 << 20):
+        heard += piece
+    sender.join()
+    assert heard == before + tail
+    client.close()
+    eventually(lambda: not bench.worker.shared.relays)
 
 
 @pytest.mark.parametrize("first", ["client", "store"])
