@@ -29,6 +29,7 @@ view: Final = memoryview(buffer)
 read = os.read
 readv = os.readv
 write = os.write
+writev = os.writev
 
 
 class Flow:
@@ -71,16 +72,17 @@ class Flow:
             self.bulk(events)
             return
         try:
-            self.kept = read(self.fd, SMALL)
+            data = read(self.fd, SMALL)
         except OSError as error:
             self.unreadable(error)
             return
-        loop = self.relay.shared.loop
-        loop.outgoing.append(self.pass_on)
-        size = len(self.kept)
+        size = len(data)
         self.octets += size
         if size == SMALL:
-            loop.handlers[self.fd] = self.bulk
+            self.more(data)
+        else:
+            self.kept = data
+            self.relay.shared.loop.outgoing.append(self.pass_on)
 
     def pass_on(self) -> None:
         """Send what was read in this batch; what is the last, together with the end."""
@@ -134,6 +136,28 @@ class Flow:
             self.keep(bytes(view[sent:size]))
         elif size >= LARGE:
             self.larger()
+
+    def more(self, first: bytes) -> None:
+        """A small piece was as long as it may be: what is behind it goes with it."""
+        self.relay.shared.loop.handlers[self.fd] = self.bulk
+        try:
+            size = readv(self.fd, (buffer,))
+        except OSError:
+            size = 0
+        if not size:  # nothing yet, or what the next event tells
+            self.later(first)
+            return
+        self.octets += size
+        try:
+            sent = writev(self.to, (first, view[:size]))
+        except OSError as error:
+            sent = self.unwritable(error)
+        if sent != SMALL + size:
+            self.keep((first + view[:size])[sent:])
+        elif size >= LARGE:
+            self.larger()
+        elif size < SMALL:
+            self.relay.shared.loop.handlers[self.fd] = self.ready
 
     def little(self, size: int, events: int) -> None:
         """Back to small pieces, with the first of them in the buffer. If it is the last, that is seen now."""

@@ -5,26 +5,32 @@ Each test that needs an address of its own takes another one of 127/8.
 
 from __future__ import annotations
 
+import itertools
+import os
 import socket
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from contextlib import suppress
+from typing import Final, TypeVar
 
 T = TypeVar("T")
 
 
-_taken: set[tuple[str, int]] = set()  # the kernel may name one twice as long as nobody listens there
+FIRST: Final = 10_000  # below the range from which the kernel takes ports for connections going out
+EACH: Final = 2_500  # for each of the processes that run tests side by side
+
+_process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_own = [FIRST + EACH * _process + (n + os.getpid()) % EACH for n in range(EACH)]  # where to begin: another one each run
+_ports = itertools.cycle(_own)
 
 
 def free_port(host: str = "127.0.0.1") -> int:
     """A TCP port of `host` that was free a moment ago, another one each time."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind((host, 0))
-            port: int = probe.getsockname()[1]
-        if (host, port) not in _taken:
-            _taken.add((host, port))
+    for port in itertools.islice(_ports, EACH):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((host, port))
             return port
+    raise AssertionError(f"no port of {host} is free")
 
 
 def eventually(ask: Callable[[], T], what: str, seconds: float = 15, pause: float = 0.05) -> T:
