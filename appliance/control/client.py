@@ -113,6 +113,8 @@ class _Socket:
                 yield _decode(reply)
 
     def close(self) -> None:
+        with contextlib.suppress(OSError):  # a thread that waits for an answer wakes up by this
+            self._connection.shutdown(socket.SHUT_RDWR)
         self._connection.close()
 
 
