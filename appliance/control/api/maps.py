@@ -69,6 +69,19 @@ class MapExport(Request, frozen=True, tag="map export"):
     map: str
 
 
+class MapEntries(Request, frozen=True, tag="map entries"):
+    """A page of a sqlite map, by address, behind `after`. `filter`: what address or back-end must contain.
+
+    Value: {entries: [[address, backend]], more}; `backend`: only those there.
+    """
+
+    map: str
+    filter: str = ""
+    backend: str = ""
+    after: str = ""
+    limit: int = 100
+
+
 class MapUndo(Request, frozen=True, tag="map undo"):
     """Back to the entries before the last import or deletion, within 7 days; once more returns from there.
 
