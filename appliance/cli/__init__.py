@@ -32,6 +32,7 @@ NOUNS: Final[dict[str, tuple[str, str]]] = {
     "cert": ("cert", "TLS certificates by name."),
     "log": ("live", "Log-ins as they happen."),
     "audit": ("audit", "Who changed what, and how to take it back."),
+    "tui": ("terminal", "The console, on this terminal."),
     "backup": ("node", "Write everything this node keeps into one file."),
     "restore": ("node", "Load a backup."),
 }
