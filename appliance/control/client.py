@@ -1,5 +1,6 @@
 """Asking a node: through its control socket when it runs, else by carrying out the request in this process.
 
+In a process that the console let in, through the conversation that it inherited (POSTERN_CONTROL_FD) and no other way.
 Light on purpose, commands start with it: neither the database nor the handlers are loaded unless no node runs.
 Must never decide anything.
 """
@@ -7,7 +8,9 @@ Must never decide anything.
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
+import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from importlib import import_module
@@ -16,12 +19,16 @@ from typing import BinaryIO, Final, Protocol
 import msgspec
 
 from appliance.control.api import Done, Event, Failed, Progress, Refused, Reply, Request
+from appliance.control.api.console import ConsoleOpen
 from appliance.control.lock import InUse
 from appliance.home import Home
 
 PATIENCE: Final = 2.0  # seconds that a node may need between taking the lock and listening
+INHERITED: Final = "POSTERN_CONTROL_FD"  # names the descriptor of an administrator's conversation
 
 Replies = Generator[Reply, None, None]  # closed: the client gave up
+
+LOST: Final = 3  # the status of what nobody answered
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(Done | Failed | Progress | Event).decode
@@ -45,7 +52,12 @@ class Client:
 
     @classmethod
     def connect(cls, home: Home) -> Client:
-        """To the running node; else this process becomes the home's only writer. Raises Refused, InUse."""
+        """To the running node; else this process becomes the home's only writer. Raises Refused, InUse.
+
+        Where a conversation was inherited: one more like that.
+        """
+        if INHERITED in os.environ:
+            return cls(_Socket(_one_more(os.environ[INHERITED])))
         deadline = time.monotonic() + PATIENCE
         while True:
             connection = _connect(home)
@@ -57,6 +69,15 @@ class Client:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.05)
+
+    @classmethod
+    def running(cls, home: Home, seconds: float) -> Client:
+        """To the running node alone; silence for `seconds` raises TimeoutError. Raises Refused if none runs."""
+        connection = _connect(home)
+        if connection is None:
+            raise Refused(f"the node at {home.path} does not run", 3)
+        connection.settimeout(seconds)
+        return cls(_Socket(connection))
 
     def ask(
         self, request: Request, file: BinaryIO | None = None, progress: Callable[[Progress], None] | None = None
@@ -70,7 +91,7 @@ class Client:
                     raise Refused(reply.text, reply.status, reply.value)
                 if isinstance(reply, Progress) and progress is not None:
                     progress(reply)
-        raise Refused("the node went away before it answered: whether it was done is not known", 3)
+        raise Refused("the node went away before it answered: whether it was done is not known", LOST)
 
     def stream(self, request: Request) -> Iterator[Event]:
         """The events of a stream, until it ends. Raises Refused."""
@@ -133,6 +154,27 @@ def _connect(home: Home) -> socket.socket | None:
         connection.close()
         raise Refused(f"cannot speak to the node at {home.path}: {error.strerror or error}") from error
     return connection
+
+
+_asking: Final = threading.Lock()
+
+
+def _one_more(inherited: str) -> socket.socket:
+    """Another conversation as the same administrator. Raises Refused."""
+    try:
+        first = socket.socket(fileno=os.dup(int(inherited)))
+    except (ValueError, OSError) as error:
+        raise Refused(f"{INHERITED} is {inherited[:20]!r}: this console has no conversation with the node") from error
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with _asking, first, theirs, theirs.makefile("rwb", buffering=0) as file:
+            Client(_Socket(first)).ask(ConsoleOpen(), file=file)
+    except Refused as refused:
+        ours.close()
+        if refused.status == LOST:
+            raise Refused("this console's conversation with the node has ended: open the console again") from refused
+        raise
+    return ours
 
 
 def _alone(home: Home) -> Way:
