@@ -19,6 +19,7 @@ import msgspec
 
 from appliance import messages, packets
 from appliance.control.history import History
+from appliance.control.pulse import Pulse
 from appliance.control.tally import Failures, Holdings, Tally
 from appliance.control.workers import Question, States, Worker, allowed_users
 from appliance.home import Home
@@ -42,6 +43,7 @@ class Hub:
     def __init__(self, home: Home, history: History, tally: Tally, revision: int) -> None:
         self.history = history
         self.tally = tally
+        self.pulse = Pulse()
         self.revision = revision
         self.rehash: Callable[[list[messages.RehashWanted]], object] = lambda wanted: None
         self._allowed = allowed_users(home)

@@ -55,8 +55,10 @@ class Prober:
     async def _probe(self, service: str, endpoint: Endpoint) -> tuple[str, str]:
         """Empty, or why it is down; and what it offers in its greeting."""
         for pause in (AGAIN_SECONDS, 0):
+            began = _now()
             last, offered = await probe(service, endpoint, seconds=PROBE_SECONDS)
             if last.ok:
+                self._hub.states.answered(endpoint.backend, service, 1000 * (_now() - began))
                 return "", offered
             await asyncio.sleep(pause)
         return f"{last.name}: {last.result}", ""

@@ -37,6 +37,7 @@ from db import meta
 
 TIDY_SECONDS: Final = 60.0
 TIDY_PAUSE: Final = 0.1  # between two pieces: changes go first
+PULSE_SECONDS: Final = 1.0
 RETRY_SECONDS: Final = 5.0  # to listen for metrics
 PATIENCE: Final = 5.0  # with a command that began while no node ran
 
@@ -70,7 +71,8 @@ class Controller:
         reception = Reception(self.node, self.node.home.control_sock)
         self._loop.add_reader(reception, reception.accept)
         await self._reconfigure()
-        jobs = [asyncio.create_task(job) for job in (self.supervision.live(), self._tidy(), self._keep_metrics())]
+        lives = (self.supervision.live(), self._tidy(), self._keep_metrics(), self._feel_pulse())
+        jobs = [asyncio.create_task(job) for job in lives]
         over = asyncio.create_task(self._over.wait())
         ended, _ = await asyncio.wait({over, *jobs}, return_when=asyncio.FIRST_COMPLETED)
         self._loop.remove_reader(reception)
@@ -140,6 +142,11 @@ class Controller:
                     log.warning("%s; trying again every %g s", problem, RETRY_SECONDS)
             known = problems
             await asyncio.sleep(RETRY_SECONDS)
+
+    async def _feel_pulse(self) -> None:
+        while True:
+            self.hub.pulse.feel(self.hub.tally.grown(), self._loop.time())
+            await asyncio.sleep(PULSE_SECONDS)
 
     async def _tidy(self) -> None:
         while True:

@@ -55,22 +55,29 @@ def parsed(key: str) -> tuple[str, dict[str, str]]:
     return name, dict(zip(metric.labels, values, strict=True))
 
 
+def _is_counter(key: str) -> bool:
+    name = parsed(key)[0]
+    return bool(name) and not METRICS[name].is_gauge
+
+
 class Tally:
     """What all workers counted, the dead ones included."""
 
     def __init__(self) -> None:
         self._live: dict[object, Mapping[str, float]] = {}
         self._gone: Counter[str] = Counter()
+        self._before: Counter[str] = Counter()  # what workers had counted when they were first heard
 
     def heard(self, worker: object, totals: Mapping[str, float]) -> None:
         """The worker's totals, in the place of its last ones."""
+        if worker not in self._live:
+            self._before.update(totals)
         self._live[worker] = totals
 
     def gone(self, worker: object) -> None:
         """The worker died: its counters stay, its gauges go."""
         for key, value in self._live.pop(worker, {}).items():
-            name = parsed(key)[0]
-            if name and not METRICS[name].is_gauge:
+            if _is_counter(key):
                 self._gone[key] += value  # type: ignore[assignment]
 
     def totals(self) -> dict[str, float]:
@@ -80,6 +87,11 @@ class Tally:
             for key, value in totals.items():
                 sums[key] = sums.get(key, 0) + value
         return sums
+
+    def grown(self) -> dict[str, float]:
+        """What was counted since this tally hears of it: workers live longer than a controller. No gauges."""
+        counted = self.totals()
+        return {key: counted[key] - self._before[key] for key in counted if _is_counter(key)}
 
     def by_label(self, name: str, label: str) -> Counter[str]:
         """The sums of one metric by one of its labels."""

@@ -21,6 +21,7 @@ from appliance.home import Home
 from appliance.messages import BackendState, Message
 
 WAITING: Final = 4096  # packets
+PROBES: Final = 3  # whose times are kept: one slow answer is no news
 
 
 class Worker:
@@ -93,6 +94,7 @@ class States:
 
     def __init__(self) -> None:
         self._states: dict[tuple[str, str], tuple[BackendState, float]] = {}
+        self._took: dict[tuple[str, str], deque[float]] = {}  # milliseconds
 
     def keep(self, state: BackendState, now: float) -> None:
         """In the place of what was known; what it offered holds until it is known to offer something else."""
@@ -100,6 +102,18 @@ class States:
         if known is not None and not state.capabilities:
             state = msgspec.structs.replace(state, capabilities=known[0].capabilities)
         self._states[state.backend, state.service] = (state, now)
+
+    def answered(self, backend: str, service: str, ms: float) -> None:
+        """A probe took this long."""
+        self._took.setdefault((backend, service), deque(maxlen=PROBES)).append(ms)
+
+    def usual_ms(self, backend: str) -> float | None:
+        """How long the slowest of its services takes to greet, of the last probes the one in the middle.
+
+        None if it was never reached. Other threads may ask.
+        """
+        took = [sorted(took) for (of, _), took in list(self._took.items()) if of == backend]
+        return max((times[len(times) // 2] for times in took if times), default=None)
 
     def of(self, backend: str, service: str) -> tuple[BackendState, float] | None:
         """What is known, and since when (the loop's time)."""
@@ -115,6 +129,8 @@ class States:
         for key in self._states.keys() - wanted:
             if key[1] or key[0] not in backends:
                 del self._states[key]
+        for key in self._took.keys() - wanted:
+            del self._took[key]
 
 
 def allowed_users(home: Home) -> frozenset[int]:

@@ -173,6 +173,7 @@ class News:
             return  # the next second, again
         self._loop.watch(self._link.fileno(), READING, self._ready)
         self.send(self._hello)
+        self.send(Counters(self._counters()))  # where a controller that just began counts on from
         self._held.clear()
         self._crowds.begin()
 
