@@ -32,6 +32,12 @@ def page(connection: sqlite3.Connection, *, prefix: str = "", after: str = "", l
     return [Account(*row) for row in connection.execute(where, (after, prefix, past(prefix), limit))]
 
 
+def containing(connection: sqlite3.Connection, text: str, limit: int) -> list[Account]:
+    """Accounts whose address has this text behind its beginning, by address. May read all."""
+    where = f"{_COLUMNS} WHERE instr(address, ?) > 1 ORDER BY address LIMIT ?"
+    return [Account(*row) for row in connection.execute(where, (text, limit))]
+
+
 def count(connection: sqlite3.Connection) -> int:
     """How many accounts there are."""
     return int(connection.execute("SELECT COUNT(*) FROM account").fetchone()[0])

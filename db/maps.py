@@ -72,6 +72,27 @@ def page(
     return connection.execute(query, (load, after, prefix, past(prefix), limit)).fetchall()
 
 
+def containing(connection: sqlite3.Connection, load: int, text: str, limit: int) -> list[tuple[str, str]]:
+    """Entries whose address has this text behind its beginning, by address. May read the whole load."""
+    query = "SELECT address, backend FROM map_entry WHERE load = ? AND instr(address, ?) > 1 ORDER BY address LIMIT ?"
+    return connection.execute(query, (load, text, limit)).fetchall()
+
+
+def filtered(
+    connection: sqlite3.Connection, load: int, *, text: str = "", backend: str = "", after: str = "", limit: int = 100
+) -> list[tuple[str, str]]:
+    """Entries by address, behind `after`, on this back-end, whose address or back-end has this text.
+
+    Either may be empty: all. May read the whole load.
+    """
+    query = (
+        "SELECT address, backend FROM map_entry WHERE load = ?1 AND address > ?2"
+        " AND (?3 = '' OR backend = ?3) AND (?4 = '' OR instr(address, ?4) OR instr(backend, ?4))"
+        " ORDER BY address LIMIT ?5"
+    )
+    return connection.execute(query, (load, after, backend, text, limit)).fetchall()
+
+
 def rows(connection: sqlite3.Connection, load: int) -> Iterator[tuple[str, str]]:
     """All entries in the order of their addresses; holds a read transaction until it is exhausted or closed."""
     query = "SELECT address, backend FROM map_entry WHERE load = ? ORDER BY address"

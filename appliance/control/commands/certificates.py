@@ -24,7 +24,7 @@ class Pair(NamedTuple):
 
 def listed(node: Node, by: By, request: CertList, file: BinaryIO | None) -> Done:
     """All that are served, with what they say of themselves."""
-    return Done([_row(pair) for pair in _served(node)])
+    return Done([_row(pair) for pair in served(node)])
 
 
 def add(node: Node, by: By, request: CertAdd, file: BinaryIO | None) -> Done:
@@ -45,7 +45,7 @@ def add(node: Node, by: By, request: CertAdd, file: BinaryIO | None) -> Done:
 
 def check(node: Node, by: By, request: CertCheck, file: BinaryIO | None) -> Done:
     """Whether each will serve its names, and for how long."""
-    rows = [_checked(pair) for pair in _served(node)]
+    rows = [_checked(pair) for pair in served(node)]
     wrong = [f"{', '.join(row['names'])}: {'; '.join(row['problems'])}" for row in rows if not row["ok"]]
     if wrong:
         raise Refused("\n".join(wrong), value=rows)
@@ -75,7 +75,8 @@ def _without(objects: Objects, names: set[str]) -> dict[Key, Body | None]:
     return changes
 
 
-def _served(node: Node) -> Iterator[Pair]:
+def served(node: Node) -> Iterator[Pair]:
+    """All certificates with their keys. Raises Refused if the one made by `init` is needed, and gone."""
     objects = node.objects()
     bodies = [objects.get("certificate", name) for name in objects.names("certificate")]
     for body in bodies:

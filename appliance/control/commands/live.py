@@ -16,7 +16,8 @@ from appliance.control.api import Done, Event, Progress, Refused, Reply, Request
 from appliance.control.api.live import LogTail, Route, SessionKick, SessionList, Status
 from appliance.control.commands import OPERATOR, VIEWER, By, Command, Node, bounded
 from appliance.control.history import Wanted, recent
-from appliance.messages import MAX_WORD, BackendState, Outcome, SessionRow
+from appliance.control.overview import backend_state
+from appliance.messages import MAX_WORD, Outcome, SessionRow
 from appliance.routing.explain import explain
 from appliance.routing.health import Health
 from appliance.routing.networks import client_key
@@ -26,7 +27,6 @@ from appliance.terms import Refusal, Service
 from db import meta
 from db.connect import writer
 from db.history import KEPT
-from db.objects import Objects
 
 if TYPE_CHECKING:  # a command on a stopped node needs no event loop
     from appliance.control.hub import Hub
@@ -49,7 +49,7 @@ def status(node: Node, by: By, request: Status, file: BinaryIO | None) -> Done:
             for name in Service
         ],
         "backends": [
-            {"name": name, **_backend(node, objects, name), "sessions": by_backend.get(name, 0)}
+            {"name": name, **backend_state(node, objects, name), "sessions": by_backend.get(name, 0)}
             for name in objects.names("backend")
         ],
         "queue": {"messages": 0},
@@ -58,21 +58,6 @@ def status(node: Node, by: By, request: Status, file: BinaryIO | None) -> Done:
         "workers": hub.workers() if hub else [],
     }
     return Done(value, _behind(hub.laggards() if hub else []))
-
-
-def _backend(node: Node, objects: Objects, name: str) -> dict[str, str]:
-    if objects.get("backend", name)["state"] == "drain":
-        return {"state": "drain", "reason": "no new sessions are sent there"}
-    known = [state for state in node.hub.states.all() if state.backend == name] if node.hub else []
-    down = [state for state in known if not state.up]
-    reason = "; ".join(_why(state) for state in down)
-    if not down:
-        return {"state": "up" if known else "unknown", "reason": reason}
-    return {"state": "down" if len(down) == len(known) else "partly", "reason": reason}
-
-
-def _why(state: BackendState) -> str:
-    return f"{state.service}: {state.reason}" if state.service else state.reason
 
 
 def sessions(node: Node, by: By, request: SessionList, file: BinaryIO | None) -> Done:

@@ -16,6 +16,7 @@ from appliance.control.api import Done, Event, Refused, Reply, Request
 from appliance.control.api.maps import (
     MapCreate,
     MapDelete,
+    MapEntries,
     MapExport,
     MapGet,
     MapImport,
@@ -26,12 +27,12 @@ from appliance.control.api.maps import (
     MapShow,
     MapUndo,
 )
-from appliance.control.commands import VIEWER, Command
+from appliance.control.commands import VIEWER, Command, bounded
 from appliance.control.mapentries import EntryRules, keys
 from appliance.control.node import By, Node
 from db import catalogue, connect, maps
 
-PAGE: Final = 1000  # rows of one event of an export
+PAGE: Final = 1000  # rows of one event of an export, and the most of one page
 
 # --- maps ----------------------------------------------------------------------------------------------------------
 
@@ -42,8 +43,10 @@ def list_maps(node: Node, by: By, request: MapList, file: BinaryIO | None) -> Do
     rows = []
     for name in objects.names("map"):
         kind = objects.get("map", name)["type"]
-        entries = states.get(name, NOTHING).entries if kind == "sqlite" else None
-        rows.append({"name": name, "type": kind, "entries": entries, "used_by": mapstate.used_by(objects, name)})
+        state = states.get(name, NOTHING) if kind == "sqlite" else None
+        row: dict[str, Any] = {"name": name, "type": kind, "entries": state.entries if state else None}
+        row["used_by"] = mapstate.used_by(objects, name)
+        rows.append(row | mapstate.changed(node, state.rev if state else 0))
     return Done(rows)
 
 
@@ -152,6 +155,15 @@ def export(node: Node, by: By, request: MapExport, file: BinaryIO | None) -> Ite
     yield Done({"map": request.map, "entries": count})
 
 
+def entries(node: Node, by: By, request: MapEntries, file: BinaryIO | None) -> Done:
+    """See MapEntries."""
+    _, state = _entries(node, request.map)
+    limit = bounded(request.limit, PAGE)
+    wanted = {"text": request.filter.strip(), "backend": request.backend, "after": request.after}
+    rows = maps.filtered(node.reader(), state.load, **wanted, limit=limit + 1)
+    return Done({"entries": rows[:limit], "more": len(rows) > limit})
+
+
 def get(node: Node, by: By, request: MapGet, file: BinaryIO | None) -> Done:
     """See MapGet."""
     rules, state = _entries(node, request.map)
@@ -220,6 +232,7 @@ HANDLERS: Final[dict[type[Request], Command]] = {
     MapSet: Command(set_keys),
     MapDelete: Command(delete),
     MapImport: Command(importing.run),
+    MapEntries: Command(entries, VIEWER),
     MapExport: Command(export, VIEWER),
     MapUndo: Command(undo),
     MapGet: Command(get, VIEWER),
