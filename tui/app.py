@@ -1,42 +1,61 @@
 """The console: a stack of places over one node, fed by its watch.
 
-Esc goes back, `:` (or Ctrl+P) anywhere, `/` to a person, `?` lists the keys. Must never wait for the node in the loop,
-print a secret when it crashes, write a file, or start a program.
+Esc goes back, `:` (or Ctrl+P) anywhere, `f` to a person, `?` lists the keys. Must never wait for the node in the loop,
+print a secret when it crashes, write a file, start a program, or show anything while it is locked.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
-import uuid
-from typing import Any, ClassVar
+import time
+from typing import Any, ClassVar, Final
 
-from textual.app import App
+from textual import events
 from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.widgets import Input, TextArea
 
-from appliance.control.api import Refused
+from appliance.control.api import Refused, Request
 from appliance.control.api.console import ConsoleWho
 from appliance.control.api.watch import Watch
+from tui.harmless import Harmless
+from tui.lock import IDLE, Door, Lock
 from tui.node import Connect, Node, Stream
 from tui.palette import Palette
 from tui.place import PlaceScreen, places
 from tui.screens.overview import Overview
-from tui.themes import THEMES
-from tui.widgets.frame import Title
+from tui.themes import THEMES, theme_for
+from tui.widgets.frame import Keys, Line
+
+FIRST: Final = ("overview", "alerts")  # topics of the first screen
+PATIENCE: Final = 0.3  # seconds that the first screen waits for them, to be painted once
+TRIAL_KEYS: Final = ("keep_trial", "give_up_trial")
 
 
-class Console(App[None]):
+class Ground(Screen[None]):
+    """What the places stand on: nothing to see."""
+
+
+class Console(Harmless):
     """What `postern tui` shows."""
 
     TITLE = "postern"
     CSS_PATH = "style.tcss"
+    MODES: ClassVar = {"open": Ground, "locked": Lock}
+    DEFAULT_MODE = "open"
     COMMANDS: ClassVar = {Palette}
     COMMAND_PALETTE_BINDING = "ctrl+p"
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f", "find", "find a person"),
         Binding("colon", "command_palette", "go to", key_display=":"),
-        Binding("slash", "find", "find", key_display="/"),
-        Binding("u", "undo", "undo", show=False),
-        Binding("ctrl+t", "next_theme", "theme", show=False),
+        Binding("u", "undo", "undo the last change", show=False),
+        Binding("ctrl+t", "next_theme", "next theme: dark, light, 16 colours", show=False),
+        Binding("ctrl+l", "lock", "lock this screen", show=False),
         Binding("ctrl+q", "quit", "leave", show=False, priority=True),
+        Binding("K", "keep_trial", "keep the change on trial", show=False, priority=True),
+        Binding("G", "give_up_trial", "take back the change on trial", show=False, priority=True),
     ]
 
     def __init__(self, connect: Connect) -> None:
@@ -44,22 +63,49 @@ class Console(App[None]):
         self.node = Node(connect)
         self.facts: dict[str, Any] = {}  # topic: value, as the watch told last
         self.node_name = self.who = self.role = self.lost = self.waiting_for = ""
+        self.me: dict[str, Any] = {}  # the answer to ConsoleWho
         self.commands: list[str] = []  # what was done here, as commands, the latest last
+        self.said, self.said_refused = "", False
+        self.locked = False
+        self.idle_after = IDLE
         self._watch: Stream | None = None
+        self._facts_came = asyncio.Event()
+        self._touched = time.monotonic()
         self.animation_level = "none"  # each frame is paid for on a slow line
         for theme in THEMES:
             self.register_theme(theme)
-        self.theme = _theme_for(os.environ)
+        self.theme = theme_for(os.environ)
+
+    # --- coming in ---
 
     async def on_mount(self) -> None:
         """Learn who I am before anything is painted: one round trip."""
+        if not await self._learn_who():
+            return
+        if self.me["locked"]:
+            await self.push_screen(Door(), self._let_in)
+        else:
+            await self._begin()
+
+    async def _learn_who(self) -> bool:
         try:
-            who = (await self.node.ask(ConsoleWho())).value
+            self.me = (await self.node.ask(ConsoleWho())).value
         except Refused as refused:
             self.exit(return_code=1, message=refused.text)
-            return
-        self.node_name, self.who, self.role = who["node"], who["name"], who["role"]
+            return False
+        self.node_name, self.who, self.role = self.me["node"], self.me["name"], self.me["role"]
+        return True
+
+    async def _let_in(self, _: object) -> None:
+        if await self._learn_who():
+            await self._begin()
+
+    async def _begin(self) -> None:
         self._watch = self.node.follow(Watch(), self._heard, self._lost)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._facts_came.wait(), PATIENCE)
+        self._touched = time.monotonic()
+        self.set_timer(self.idle_after, self._perhaps_lock)
         await self.push_screen(Overview())
 
     def on_unmount(self) -> None:
@@ -73,18 +119,24 @@ class Console(App[None]):
         self.facts[topic] = value
         if self.lost:
             self.lost = ""
-            self._say_title()
+            self.say()
+        if topic == "revision":
+            self.say()
+        if all(first in self.facts for first in FIRST):
+            self._facts_came.set()
         screen = self.screen
         if isinstance(screen, PlaceScreen) and screen.is_mounted and topic in screen.topics:
             screen.changed(topic, value)
 
     def _lost(self, why: str) -> None:
         self.lost = why
-        self._say_title()
+        self.say()
 
-    def _say_title(self) -> None:
-        for title in self.screen.query(Title):
-            title.say()
+    @property
+    def trial(self) -> dict[str, Any] | None:
+        """The change that waits to be kept, if there is one: {id, until, what}."""
+        trial: dict[str, Any] | None = (self.facts.get("revision") or {}).get("trial")
+        return trial
 
     # --- going ---
 
@@ -99,20 +151,125 @@ class Console(App[None]):
         self.go(name, subject)
 
     async def action_back(self) -> None:
-        """Esc. The overview is the last."""
-        if len(self.screen_stack) > 2:
+        """Esc: what was said goes, then the screen. The overview is the last."""
+        if self.said:
+            self._say("")
+        elif len(self.screen_stack) > 2:
             self.pop_screen()
+
+    def push_screen(self, screen: Any, *arguments: Any, **options: Any) -> Any:
+        """As Textual's; while locked behind the lock."""
+        if self.locked:
+            options["mode"] = options.get("mode") or "open"
+        return super().push_screen(screen, *arguments, **options)
+
+    def action_find(self) -> None:
+        """A person, from anywhere."""
+        from tui.finding import Finding
+
+        self.push_screen(Finding())
+
+    def action_keys(self) -> None:
+        """All keys of this screen."""
+        from tui.keys import AllKeys
+
+        if isinstance(self.screen, PlaceScreen):
+            self.push_screen(AllKeys(self.screen))
+
+    def action_undo(self) -> None:
+        """The last change."""
+        from tui.undo import undo
+
+        if isinstance(self.screen, PlaceScreen):
+            self.screen.run_worker(undo(self.screen), exclusive=True, group="act")
+
+    def action_next_theme(self) -> None:
+        """For this session."""
+        names = [theme.name for theme in THEMES]
+        at = names.index(self.theme) if self.theme in names else 0
+        self.theme = names[(at + 1) % len(names)]
 
     # --- saying ---
 
     def complain(self, text: str) -> None:
         """Something was refused."""
-        self.notify(text, severity="error", timeout=10, markup=False)
+        self._say(text, refused=True)
 
     def did(self, command: str, note: str = "") -> None:
         """Something was done: as which command, and what the node remarked."""
         self.commands.append(command)
-        self.notify("\n".join(filter(None, (note, command))), title="done", markup=False)
+        self._say("\n".join(filter(None, (note, f"done: {command}"))))
+
+    def notify(self, message: str, *, severity: Any = "information", **_: Any) -> None:
+        """In the line above the keys: a toast would lie over the last rows."""
+        self._say(message, refused=severity == "error")
+
+    def _say(self, text: str, refused: bool = False) -> None:
+        self.said, self.said_refused = text, refused
+        self.say()
+
+    def say(self) -> None:
+        """Title, trial, and what was said: as they are now."""
+        for screen in self.screen_stack:
+            for line in screen.query(Line):
+                if not isinstance(line, Keys):
+                    line.say()
+
+    # --- a change on trial ---
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """While locked nothing but leaving; the keys of a trial while there is one, and nobody types."""
+        if self.locked or not self.me or self.me["locked"]:
+            return action == "quit"
+        if action in TRIAL_KEYS:
+            return self.trial is not None and not isinstance(self.focused, Input | TextArea)
+        return super().check_action(action, parameters)
+
+    def action_keep_trial(self) -> None:
+        """Keep it."""
+        from appliance.control.api.trial import Keep
+
+        self._end_trial(Keep(str((self.trial or {}).get("id", ""))), "postern config keep")
+
+    def action_give_up_trial(self) -> None:
+        """Take it back at once."""
+        from appliance.control.api.trial import GiveUp
+
+        self._end_trial(GiveUp(), "postern config give-up")
+
+    def _end_trial(self, request: Request, command: str) -> None:
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, PlaceScreen):
+                screen.change(request, command)
+                return
+
+    # --- locking ---
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys and clicks say that somebody is there."""
+        if isinstance(event, events.Key | events.MouseDown | events.Paste):
+            self._touched = time.monotonic()
+        await super().on_event(event)
+
+    def _perhaps_lock(self) -> None:
+        left = self._touched + self.idle_after - time.monotonic()
+        if left <= 0:
+            self.action_lock()
+            left = self.idle_after
+        self.set_timer(left, self._perhaps_lock)
+
+    def action_lock(self) -> None:
+        """Hide everything until a code, or who has none a key, opens again."""
+        if not self.locked and self.me:
+            self.locked = True
+            self.switch_mode("locked")
+
+    async def unlock(self) -> None:
+        """The code was right."""
+        self.locked = False
+        self.switch_mode("open")
+        await self.remove_mode("locked")
+        self.add_mode("locked", Lock)
 
     # --- leaving ---
 
@@ -122,14 +279,7 @@ class Console(App[None]):
 
         self._return_code = 1
         self._exception = error
-        self.panic(told(error, uuid.uuid4().hex[:8]))
-
-
-def _theme_for(environment: Any) -> str:
-    """What the terminal can show."""
-    if "COLORTERM" in environment or "256color" in environment.get("TERM", ""):
-        return "postern-dark"
-    return "postern-16"
+        self.panic(told(error, os.urandom(4).hex()))
 
 
 def main(connect: Connect) -> int:

@@ -10,6 +10,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from itertools import islice
 from typing import Any, BinaryIO, Final
 
 from appliance.control.api import Done, Progress, Refused, Request
@@ -41,6 +42,18 @@ class Node:
         try:
             with self._connect() as client:
                 return client.ask(request, file, progress)
+        except OSError as error:
+            raise Refused(f"the node does not answer: {error.strerror or error}") from error
+
+    async def collect(self, request: Request, most: int = 1000) -> list[Any]:
+        """The events of a stream that ends by itself, `most` of them. Raises Refused."""
+        async with self._free:
+            return await asyncio.to_thread(self._collect, request, most)
+
+    def _collect(self, request: Request, most: int) -> list[Any]:
+        try:
+            with self._connect() as client:
+                return [event.value for event in islice(client.stream(request), most)]
         except OSError as error:
             raise Refused(f"the node does not answer: {error.strerror or error}") from error
 

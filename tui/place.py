@@ -12,14 +12,17 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
+import msgspec
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.containers import Vertical
 from textual.screen import Screen
 
 from appliance.control.api import Done, Progress, Refused, Request
 from tui.widgets.dialog import Confirm
-from tui.widgets.frame import Keys, Title
+from tui.widgets.filter import Filter
+from tui.widgets.frame import Keys, Line, Said, Title, Trial
 
 if TYPE_CHECKING:
     from tui.app import Console
@@ -53,6 +56,7 @@ class PlaceScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "app.back", "back", show=False),
+        Binding("slash", "filter", "filter", key_display="/"),
         Binding("question_mark", "app.keys", "keys", key_display="?"),
     ]
     place: ClassVar[str] = ""  # its name
@@ -69,7 +73,10 @@ class PlaceScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield Title()
-        yield from self.body()
+        yield Trial()
+        with Vertical(id="body"):
+            yield from self.body()
+        yield Said()
         yield Keys()
 
     def body(self) -> ComposeResult:
@@ -85,15 +92,33 @@ class PlaceScreen(Screen[None]):
 
     def on_screen_resume(self) -> None:
         """It is on top, perhaps again: what changed meanwhile was not shown."""
+        for line in self.query(Line):
+            line.say()
         for topic in self.topics:
             if topic in self.console.facts:
                 self.changed(topic, self.console.facts[topic])
 
-    def load(self) -> None:
+    def load(self) -> Any:
         """Ask for what is shown; usually a worker."""
 
     def changed(self, topic: str, value: Any) -> None:
         """Something that the node watches is another than it was. Only told while this screen is on top."""
+
+    # --- filtering ---
+
+    def action_filter(self) -> None:
+        """`/`: of a list its filter; elsewhere a person."""
+        for found in self.query(Filter):
+            found.open()
+            return
+        self.console.action_find()
+
+    def on_filter_typed(self, event: Filter.Typed) -> None:
+        event.stop()
+        self.filtered(event.text)
+
+    def filtered(self, text: str) -> None:
+        """The filter is another one; for screens whose body has one."""
 
     # --- asking and doing ---
 
@@ -107,20 +132,46 @@ class PlaceScreen(Screen[None]):
             self.console.complain(refused.text)
             return None
 
-    async def act(self, request: Request, command: str, question: str = "", effect: Sequence[str] = ()) -> Done | None:
+    async def act(
+        self, request: Request, command: str, question: str = "", effect: Sequence[str] = (), trial: bool = False
+    ) -> Done | None:
         """Change something: asked first if there is a question, with its effect; then shown as the command it is.
 
-        For workers: it waits for the answer to the question.
+        `trial`: the node takes it back after a minute unless it is kept; for what may lock people out.
+        For workers: it waits for the answer to the question. None: it was left, or refused.
         """
+        if trial:
+            effect = [*effect, "Taken back by itself after 60 s, unless you press K then."]
         if question and not await self.console.push_screen_wait(Confirm(question, effect, command)):
             return None
-        done = await self.ask(request)
-        if done is not None:
-            self.console.did(command, done.note)
-            self.load()
+        try:
+            done = await self.console.node.ask(_tried(request) if trial else request)
+        except Refused as refused:
+            await self._refused(refused, request, command)
+            return None
+        self.console.did(command, done.note)
+        self.load()
         return done
 
+    async def _refused(self, refused: Refused, request: Request, command: str) -> None:
+        if not (isinstance(refused.value, dict) and refused.value.get("conflict")):
+            self.console.complain(refused.text)
+            return
+        from tui.conflict import Conflict, theirs
+
+        theirs_now = await theirs(self.console.node)
+        await self.console.push_screen_wait(Conflict(refused.text, request, command, theirs_now))
+        self.load()
+
     @work(exclusive=True, group="act")
-    async def change(self, request: Request, command: str, question: str = "", effect: Sequence[str] = ()) -> None:
+    async def change(
+        self, request: Request, command: str, question: str = "", effect: Sequence[str] = (), trial: bool = False
+    ) -> None:
         """As `act`, from a key."""
-        await self.act(request, command, question, effect)
+        await self.act(request, command, question, effect, trial)
+
+
+def _tried(request: Request) -> Request:
+    from appliance.control.api.trial import Try
+
+    return Try(msgspec.to_builtins(request))

@@ -5,6 +5,7 @@ Three themes: dark, light, and one of the terminal's own 16 colours. Contrast of
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from textual.theme import Theme
@@ -70,3 +71,10 @@ PLAIN: Final = Theme(
     },
 )
 THEMES: Final = (DARK, LIGHT, PLAIN)
+
+
+def theme_for(environment: Mapping[str, str]) -> str:
+    """What the terminal can show."""
+    if "COLORTERM" in environment or "256color" in environment.get("TERM", ""):
+        return DARK.name
+    return PLAIN.name

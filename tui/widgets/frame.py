@@ -1,4 +1,4 @@
-"""The first and the last line of every screen: where I am, and which keys do something here.
+"""What frames every screen: where I am, a change that waits to be kept, what was just said, and which keys there are.
 
 Must never be painted again while they say the same.
 """
@@ -6,10 +6,11 @@ Must never be painted again while they say the same.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from rich.text import Text
 from textual.binding import Binding
+from textual.timer import Timer
 from textual.widgets import Static
 
 from tui.words import plain
@@ -19,37 +20,113 @@ if TYPE_CHECKING:
     from tui.place import PlaceScreen
 
 
-class Title(Static):
-    """Node, place, time, and who I am."""
+class Line(Static):
+    """Text that is painted when it is another one."""
 
     DEFAULT_CSS = """
-    Title { dock: top; height: 1; background: $panel; color: $foreground; }
+    Line { height: 1; width: 100%; }
     """
+    _shown: Text | None = None
 
-    def on_mount(self) -> None:
-        self.say()
-        self.set_interval(20, self.say)  # the clock shows minutes
+    @property
+    def console(self) -> Console:
+        """The app."""
+        return cast("Console", self.app)
 
-    def say(self) -> None:
-        """As it is now."""
-        console, screen = cast("Console", self.app), cast("PlaceScreen", self.screen)
-        left = Text.assemble((" postern ", "bold"), f" {plain(console.node_name)} · {plain(screen.heading())}")
-        if console.lost:
-            left.append(f"   no connection: {plain(console.lost, 60)}", "bold red")
-        right = f"{console.waiting_for}{time.strftime('%H:%M')}  {plain(console.who, 20)} "
-        room = self.app.size.width - len(right)
-        left.truncate(max(room, 0), overflow="ellipsis", pad=True)
-        self.update(left + Text(right))
+    def tell(self, text: Text) -> None:
+        """Say this, unless it is said already."""
+        if text != self._shown or text.spans != (self._shown.spans if self._shown else None):
+            self._shown = text
+            self.update(text)
 
     def on_resize(self) -> None:
         self.say()
 
+    def say(self) -> None:
+        """As it is now."""
 
-class Keys(Static):
+
+class Title(Line):
+    """Node, place, time, and who I am."""
+
+    DEFAULT_CSS = """
+    Title { background: $panel; color: $foreground; }
+    """
+
+    def on_mount(self) -> None:
+        self.say()
+        self.set_interval(20, self._tick)  # the clock shows minutes
+
+    def _tick(self) -> None:
+        if self.screen.is_current:
+            self.say()
+
+    def say(self) -> None:
+        """As it is now."""
+        console, screen = self.console, cast("PlaceScreen", self.screen)
+        left = Text.assemble((" postern ", "bold"), f" {plain(console.node_name)} · {plain(screen.heading(), 60)}")
+        if console.lost:
+            left.append(f"   no connection: {plain(console.lost, 60)}", f"bold {self.app.theme_variables['error']}")
+        role = "" if console.role in ("", "owner") else f" ({plain(console.role, 20)})"
+        right = f"{console.waiting_for}{time.strftime('%H:%M')}  {plain(console.who, 20)}{role} "
+        room = self.app.size.width - len(right)
+        left.truncate(max(room, 0), overflow="ellipsis", pad=True)
+        self.tell(left + Text(right))
+
+
+class Trial(Line):
+    """A change that the node takes back by itself unless somebody who still reaches it says "keep"."""
+
+    DEFAULT_CSS = """
+    Trial { display: none; background: $warning; color: $background; text-style: bold; padding: 0 1; }
+    Trial.on { display: block; }
+    """
+    _clock: Timer | None = None
+
+    def on_mount(self) -> None:
+        self.say()
+
+    def say(self) -> None:
+        """As it is now; each second while there is one."""
+        trial = self.console.trial
+        self.set_class(trial is not None, "on")
+        if trial is None:
+            if self._clock is not None:
+                self._clock.stop()
+                self._clock = None
+            return
+        left = max(0, round(trial["until"] - time.time()))
+        keys = "K keep it   G take it back now"
+        self.tell(Text(f"On trial: {plain(trial.get('what'), 60)}; taken back in {left} s   {keys}", no_wrap=True))
+        if self._clock is None:
+            self._clock = self.set_interval(1, self.say)
+
+
+class Said(Line):
+    """What was done last, as a command, or what was refused and why. Stays until something else is said, or Esc."""
+
+    DEFAULT_CSS = """
+    Said { display: none; height: auto; max-height: 4; padding: 0 1; color: $secondary; }
+    Said.on { display: block; }
+    Said.refused { color: $error; }
+    """
+
+    def on_mount(self) -> None:
+        self.say()
+
+    def say(self) -> None:
+        """As it is now."""
+        said, refused = self.console.said, self.console.said_refused
+        self.set_class(bool(said), "on")
+        self.set_class(refused, "refused")
+        self.tell(Text("\n".join(plain(line) for line in said.splitlines())))
+
+
+class Keys(Line):
     """The keys of this screen, as many as there is room for."""
 
     DEFAULT_CSS = """
-    Keys { dock: bottom; height: 1; background: $panel; color: $foreground; }
+    Keys { background: $panel; color: $foreground; }
     """
 
     def on_mount(self) -> None:
@@ -58,19 +135,23 @@ class Keys(Static):
 
     def say(self) -> None:
         """As it is now."""
-        text = Text(" ")
+        text = Text(" ", no_wrap=True)
         room = self.app.size.width - 2
-        for binding in self._shown():
+        for binding in self._bindings_shown():
             key = self.app.get_key_display(binding)
             if len(text) + len(key) + len(binding.description) + 3 > room:
                 break
             text.append(key, "bold")
             text.append(f" {binding.description}  ")
-        self.update(text)
+        self.tell(text)
 
-    def _shown(self) -> list[Binding]:
+    def _bindings_shown(self) -> list[Binding]:
         active = [one.binding for one in self.screen.active_bindings.values() if one.enabled]
-        return [binding for binding in active if binding.show and binding.description]
+        shown = [binding for binding in active if binding.show and binding.description]
+        return sorted(shown, key=_looks_first)
 
-    def on_resize(self) -> None:
-        self.say()
+
+def _looks_first(binding: Binding) -> tuple[bool, bool]:
+    """What this screen can do, before what every screen can."""
+    everywhere: Any = binding.action.startswith("app.") or binding.action in ("command_palette", "find")
+    return (bool(everywhere), binding.key == "question_mark")

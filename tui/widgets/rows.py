@@ -1,4 +1,4 @@
-"""A table of things: arrows or vim keys, Space marks, a click on a heading (or `o`) sorts. 500 rows at most.
+"""A table of things: arrows or vim keys, Space marks, a click on a heading (or `o`) sorts, `y` copies. 500 at most.
 
 Only cells that changed are painted again. Must never show a value that was not escaped: cells are plain text.
 """
@@ -28,18 +28,24 @@ class Column(NamedTuple):
     style: Callable[[Row], str] = lambda row: ""  # a colour; the word in the cell says the same
     width: int | None = None
     wide: bool = False  # only from 100 columns on
+    flex: bool = False  # has what the others leave; these need a width then
+    wider: int = 0  # only from so many columns on
 
 
 class Rows(DataTable[Text]):
     """Rows that are known by a key."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "cursor_down", show=False),
-        Binding("k", "cursor_up", show=False),
-        Binding("g", "scroll_top", show=False),
-        Binding("G", "scroll_bottom", show=False),
+        Binding("j,down", "cursor_down", "down", show=False),
+        Binding("k,up", "cursor_up", "up", show=False),
+        Binding("g,home", "scroll_top", "to the first", show=False),
+        Binding("G,end", "scroll_bottom", "to the last", show=False),
+        Binding("ctrl+f,pagedown", "page_down", "a page down", show=False),
+        Binding("ctrl+b,pageup", "page_up", "a page up", show=False),
         Binding("space", "mark", "mark", show=False),
-        Binding("o", "sort", "sort", show=False),
+        Binding("o", "sort", "sort by the next column", show=False),
+        Binding("y", "copy", "copy the row (Y: its name)", show=False),
+        Binding("Y", "copy_key", show=False),
     ]
 
     def __init__(self, columns: Sequence[Column], key: str, marks: bool = False, **options: Any) -> None:
@@ -50,7 +56,7 @@ class Rows(DataTable[Text]):
         self.total = 0
         self._given: list[Row] = []
         self._sorted: tuple[str, bool] | None = None
-        self._wide: bool | None = None
+        self._shape: tuple[tuple[str, ...], int] | None = None
 
     def on_mount(self) -> None:
         self._lay_out()
@@ -59,20 +65,32 @@ class Rows(DataTable[Text]):
         self._lay_out()
 
     def _lay_out(self) -> None:
-        wide = self.app.size.width >= 100
-        if wide == self._wide:
+        """The columns, whenever there is another width to fill."""
+        columns = self._columns()
+        shape = (tuple(column.key for column in columns), self._room_for_flex(columns))
+        if shape == self._shape or not self.size.width:
             return
-        self._wide = wide
+        self._shape = shape
         self.clear(columns=True)
         if self.marks:
             self.add_column(" ", key="\0mark", width=1)
-        for column in self._columns():
-            title = Text(column.title, justify="right" if column.right else "left")
-            self.add_column(title, key=column.key, width=column.width)
+        for column in columns:
+            title = Text(column.title, justify="right" if column.right else "left", no_wrap=True)
+            self.add_column(title, key=column.key, width=shape[1] if column.flex else column.width)
+        self.rows_shown = []
         self._paint()
 
+    def _room_for_flex(self, columns: Sequence[Column]) -> int:
+        """What the others leave to the one that takes all."""
+        if not any(column.flex for column in columns):
+            return 0
+        taken = sum(column.width or len(column.title) for column in columns if not column.flex)
+        padding = 2 * self.cell_padding * (len(columns) + self.marks)
+        return max(8, self.size.width - taken - padding - self.marks - self.scrollbar_size_vertical)
+
     def _columns(self) -> list[Column]:
-        return [column for column in self.all_columns if self._wide or not column.wide]
+        width = self.app.size.width
+        return [one for one in self.all_columns if width >= max(100 if one.wide else 0, one.wider)]
 
     # --- what is shown ---
 
@@ -83,7 +101,7 @@ class Rows(DataTable[Text]):
         self._paint()
 
     def _paint(self) -> None:
-        if self._wide is None:
+        if self._shape is None:
             return
         rows = self._in_order()[:MOST]
         keys = [str(row[self.key_name]) for row in rows]
@@ -115,7 +133,12 @@ class Rows(DataTable[Text]):
 
     def _cell(self, column: Column, row: Row) -> Text:
         text = plain(column.show(row.get(column.key)))
-        return Text(text, style=column.style(row), justify="right" if column.right else "left", no_wrap=True)
+        right = "right" if column.right else "left"
+        return Text(text, style=self._colour(column.style(row)), justify=right, no_wrap=True, overflow="ellipsis")
+
+    def _colour(self, name: str) -> str:
+        """A name of the theme (error, warning, success, secondary, accent), else as it is."""
+        return self.app.theme_variables.get(name, name)
 
     def _in_order(self) -> list[Row]:
         if self._sorted is None:
@@ -149,6 +172,20 @@ class Rows(DataTable[Text]):
         self.marked ^= {key}
         self.update_cell(key, "\0mark", Text("●" if key in self.marked else " "))
         self.action_cursor_down()
+
+    def action_copy(self) -> None:
+        """The row's cells to the clipboard of whoever looks (OSC 52)."""
+        row = self.current()
+        if row is not None:
+            self._copy("  ".join(plain(column.show(row.get(column.key))) for column in self._columns()).strip())
+
+    def action_copy_key(self) -> None:
+        """What the row is known by."""
+        self._copy(plain(self.current_key() or ""))
+
+    def _copy(self, text: str) -> None:
+        self.app.copy_to_clipboard(text)
+        self.app.notify(f"copied: {text}", markup=False)
 
     def action_sort(self) -> None:
         """By the next column; behind the last one as they came."""
