@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from db import bulk
 
@@ -29,6 +29,10 @@ _LATER: Final = "FROM twice AS first JOIN staged AS later ON later.address = fir
 _CONFLICTS: Final = f"{_LATER} AND later.backend <> first.backend"
 _AGAINST: Final = """
     FROM staged AS s INDEXED BY by_address LEFT JOIN node.map_entry AS e ON e.load = :load AND e.address = s.address
+"""
+_GONE: Final = """
+    SELECT e.address, e.backend FROM node.map_entry AS e
+    WHERE e.load = :load AND NOT EXISTS (SELECT 1 FROM staged AS s WHERE s.address = e.address) ORDER BY e.address
 """
 
 
@@ -53,6 +57,15 @@ class Difference(NamedTuple):
     moved: int
     same: int
     gone: int
+
+
+class Examples(NamedTuple):
+    """What a difference is made of: the first of each by address, and who moves from where to where, most first."""
+
+    new: list[tuple[str, str]]  # address, back-end
+    moved: list[tuple[str, str, str]]  # address, before, then
+    gone: list[tuple[str, str]]  # address, back-end before
+    moves: list[tuple[str, str, int]]
 
 
 class Staging:
@@ -97,6 +110,19 @@ class Staging:
         known = self._rows - new
         total = self._one("SELECT count(*) FROM node.map_entry WHERE load = ?", load)
         return Difference(self._rows, new, moved, known - moved, total - known)
+
+    def examples(self, load: int, found: Difference, limit: int) -> Examples:
+        """Of what `compare` found, `limit` of each."""
+        which = {"load": load, "limit": limit}
+
+        def rows(query: str, number: int) -> list[tuple[Any, ...]]:
+            return self._connection.execute(f"{query} LIMIT :limit", which).fetchall() if number else []
+
+        new = f"SELECT s.address, s.backend {_AGAINST} WHERE e.address IS NULL ORDER BY s.address"
+        moved = f"SELECT s.address, e.backend, s.backend {_AGAINST} WHERE e.backend <> s.backend ORDER BY s.address"
+        each = f"SELECT e.backend, s.backend, count(*) {_AGAINST} WHERE e.backend <> s.backend GROUP BY 1, 2"
+        moves = rows(f"{each} ORDER BY 3 DESC", found.moved)
+        return Examples(rows(new, found.new), rows(moved, found.moved), rows(_GONE, found.gone), moves)
 
     def rows(self) -> Iterator[tuple[str, str]]:
         """Every (address, back-end); they come by address, which makes writing them several times faster."""

@@ -30,8 +30,11 @@ from appliance.control.mapentries import EntryRules
 from appliance.control.node import By, Node
 from db import audit, maps
 from db.maps import MapState
-from db.staging import Staging
+from db.staging import Difference, Staging
 
+FIRST: Final = 3  # rows of a file that are shown as they are
+SHOWN: Final = 200  # characters of their cells
+EXAMPLES: Final = 100  # addresses that a dry run names, of each sort
 KEPT: Final = 1000  # error lines that are named; those beyond are counted
 BATCH: Final = 16  # log entries in one transaction: other changes wait for no more, and no more is held in memory
 COLUMNS: Final = ("address", "backend")
@@ -52,6 +55,10 @@ class Report(msgspec.Struct):
     gone: int = 0
     same: int = 0
     duplicates: int = 0
+    absent: int = 0  # entries of the map that the file does not name: those that `gone` counts if it replaces them
+    first: list[list[int | str]] = []  # rows as they were read: line, address, back-end
+    moves: list[list[str | int]] = []  # of a dry run: from, to, how many
+    examples: dict[str, list[list[str]]] = {}  # of a dry run: new, moved, gone
     errors: list[Wrong] = []
     errors_total: int = 0
     applied: bool = False
@@ -103,7 +110,9 @@ def _run(
     source, report = _open(request, file, folder)
     with closing(Staging(folder / "rows.db", node.home.config_db)) as staging:
         yield from _read(source, EntryRules(node.objects(), request.map), staging, report)
-        _compare(staging, state.load, request.mode, report)
+        found = _compare(staging, state.load, request.mode, report)
+        if request.dry_run:
+            _illustrate(staging, state.load, found, report)
         _refuse_errors(request, report)
         if request.dry_run:
             return Done(msgspec.to_builtins(report))
@@ -166,21 +175,31 @@ def _read(source: Source, rules: EntryRules, staging: Staging, report: Report) -
     for batch in FORMATS[report.format].read(source, COLUMNS):
         wrong = batch.wrong
         report.read += len(batch.rows) + len(wrong)
+        report.first += [[line, a[:SHOWN], b[:SHOWN]] for line, a, b in batch.rows[: FIRST - len(report.first)]]
         staging.add(rules.judge(batch.rows, wrong))
         report.add_errors(wrong if len(report.errors) < KEPT else [], len(wrong))
         yield Progress("reading", batch.done, source.size)
     yield Progress("comparing", 0, 0)
 
 
-def _compare(staging: Staging, load: int, mode: str, report: Report) -> None:
+def _compare(staging: Staging, load: int, mode: str, report: Report) -> Difference:
     if not report.read:  # a failed program's empty output must not empty a map
         raise Unreadable("it has no entries")
     count, conflicts = staging.seal(KEPT)
     report.add_errors([Wrong(at.line, str(at)) for at in conflicts], count)
     found = staging.compare(load)
     report.new, report.moved, report.same = found.new, found.moved, found.same
-    report.gone = found.gone if mode == "replace" else 0
+    report.absent, report.gone = found.gone, found.gone if mode == "replace" else 0
     report.duplicates = report.read - report.errors_total - found.rows
+    return found
+
+
+def _illustrate(staging: Staging, load: int, found: Difference, report: Report) -> None:
+    """Names for the numbers."""
+    examples = staging.examples(load, found, EXAMPLES)
+    report.moves = [list(move) for move in examples.moves]
+    new, moved, gone = ([list(row) for row in rows] for rows in examples[:3])
+    report.examples = {"new": new, "moved": moved, "gone": gone}
 
 
 def _refuse_errors(request: MapImport, report: Report) -> None:

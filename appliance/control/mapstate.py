@@ -6,7 +6,7 @@ Must never delete rows: an entry that no generation refers to any more is droppe
 from __future__ import annotations
 
 import time
-from typing import Final
+from typing import Any, Final
 
 from appliance.cluster.imports import NOTHING, UNDO
 from appliance.cluster.log import Op
@@ -37,6 +37,13 @@ def own_entries(objects: Objects, name: str) -> None:
 def used_by(objects: Objects, name: str) -> list[str]:
     """The services whose chain has this map."""
     return [kind for kind in USERS if name in objects.get(kind)["map"]]
+
+
+def changed(node: Node, revision: int) -> dict[str, Any]:
+    """When, and by whom, what a state's revision stands for was done."""
+    records = audit.page(node.reader(), before=revision + 1, limit=1) if revision else []
+    known = [record for record in records if record.revision == revision]
+    return {"changed": known[0].at, "by": known[0].by} if known else {"changed": None, "by": ""}
 
 
 def may_undo(state: MapState) -> bool:

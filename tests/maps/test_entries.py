@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import closing
 
@@ -168,10 +169,14 @@ def test_list_and_show(people: People) -> None:
     people.load("a@x.test,alpha\nb@x.test,beta\nc@x.test,beta\n")
     people.ask(MapCreate("filed", {"type": "file", "path": "/etc/hosts"}))
     people.ask(ServiceSet("imap", {"map": ["people", "filed"]}))
-    assert people.ask(MapList()) == [
-        {"name": "filed", "type": "file", "entries": None, "used_by": ["imap"]},
-        {"name": "people", "type": "sqlite", "entries": 3, "used_by": list(USERS[:4])},
-    ]
+    filed, own = people.ask(MapList())
+    assert filed == {
+        "name": "filed", "type": "file", "entries": None, "used_by": ["imap"], "changed": None, "by": ""
+    }
+    changed = own.pop("changed")
+    assert abs(time.time() - changed) < 60
+    assert own.pop("by")
+    assert own == {"name": "people", "type": "sqlite", "entries": 3, "used_by": list(USERS[:4])}
     shown = people.ask(MapShow("people"))
     assert shown["backends"] == {"alpha": 1, "beta": 2}
     assert [setting["name"] for setting in shown["settings"]] == ["type", "fold", "path", "ldap"]

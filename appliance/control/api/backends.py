@@ -8,7 +8,7 @@ from appliance.control.api import Request
 
 
 class BackendList(Request, frozen=True, tag="backend list"):
-    """Value: [{name, imap, pop3, sieve, smtp, tls, state, health, sessions, reason}]."""
+    """Value: [{name, imap, pop3, sieve, smtp, tls, state, standby, health, sessions, reason}]."""
 
 
 class BackendShow(Request, frozen=True, tag="backend show"):

@@ -12,7 +12,11 @@ from appliance.control.api import Request
 
 
 class MapList(Request, frozen=True, tag="map list"):
-    """Value: [{name, type, entries, used_by: [service]}]; entries is null where only the map's own source knows."""
+    """Value: [{name, type, entries, used_by: [service], changed, by}].
+
+    entries is null where only the map's own source knows; changed: when its entries last were, seconds since the epoch,
+    or null; by: by whom.
+    """
 
 
 class MapShow(Request, frozen=True, tag="map show"):
@@ -50,7 +54,10 @@ class MapImport(Request, frozen=True, tag="map import"):
     """Carries the file's descriptor. `file` is the name it is spoken of by; an empty format is told from the content.
 
     Value, done or refused: {map, format, reason, read, new, moved, gone, same, duplicates, errors: [{line, text}],
-    errors_total, applied}. read = new + moved + same + duplicates + errors_total.
+    errors_total, applied, absent, first, moves, examples}. read = new + moved + same + duplicates + errors_total.
+    absent: entries that the file does not name (gone, if mode is replace); first: [[line, address, backend]] as read.
+    Of a dry run moves: [[from, to, count]], and examples: {new: [[address, backend]], moved: [[address, from, to]],
+    gone: [[address, backend]]}, the gone ones being those of `absent`.
     """
 
     map: str

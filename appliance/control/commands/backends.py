@@ -107,7 +107,7 @@ def _row(node: Node, objects: Objects, name: str) -> dict[str, Any]:
     known = [found for found in node.hub.states.all() if found.backend == name] if node.hub is not None else []
     down = [f"{found.service or 'all'}: {found.reason}" for found in known if not found.up]
     health = "unknown" if not known else "down" if down else "up"
-    settings = {key: body[key] for key in (*PROTOCOLS, "tls", "state")}
+    settings = {key: body[key] for key in (*PROTOCOLS, "tls", "state", "standby")}
     sessions = node.hub.tally.by_label("sessions", "backend")[name] if node.hub is not None else 0
     return {"name": name, **settings, "health": health, "sessions": sessions, "reason": "; ".join(down)}
 
