@@ -74,6 +74,11 @@ class Home:
         return self.path / "ssh"
 
     @property
+    def drop(self) -> Path:
+        """Files that administrators sent by scp or SFTP."""
+        return self.path / "drop"
+
+    @property
     def staging(self) -> Path:
         """Files of imports under way; emptied at start."""
         return self.path / "staging"

@@ -7,6 +7,7 @@ disk or a kill cut short. Must never touch what exists: a new secret.key would m
 from __future__ import annotations
 
 import contextlib
+import grp
 import os
 import re
 import socket
@@ -26,6 +27,8 @@ from appliance.home import Home
 from appliance.vault import Vault
 from db import connect, meta, migrate
 
+HOST_KEY: Final = "ssh_host_ed25519_key"
+CONSOLE: Final = "postern-console"  # the group of the SSH server's user, on an installed node
 NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
 
@@ -50,7 +53,7 @@ def found(home: Home, name: str = "") -> list[Step]:
 
 
 def _steps(home: Home, name: str) -> Iterator[Step]:
-    modes = {home.path: 0o750, home.run: 0o750, home.staging: 0o700, home.tls: 0o750, home.ssh: 0o700}
+    modes = {home.path: 0o750, home.run: 0o750, home.staging: 0o700, home.tls: 0o750, home.ssh: 0o700, home.drop: 0o700}
     for path, mode in modes.items():
         yield _made("folder", path, partial(_folder, path, mode))
     yield _made("secret key", home.secret_key, lambda: _secret_key(home))
@@ -59,7 +62,8 @@ def _steps(home: Home, name: str) -> Iterator[Step]:
     node, new = _name(home, name)
     yield Step(f"node {node}", str(home.node_db), new)
     yield _made("certificate", home.tls / "cert.pem", lambda: _self_signed(home.tls, node))
-    yield _made("host key", home.ssh / "ssh_host_ed25519_key", lambda: _host_key(home.ssh))
+    yield _made("host key", home.ssh / HOST_KEY, lambda: _host_key(home.ssh))
+    give_to_console(home)
 
 
 def _made(what: str, path: Path, make: Callable[[], object]) -> Step:
@@ -77,6 +81,16 @@ def _folder(path: Path, mode: int) -> None:
     if not path.is_dir():
         path.mkdir(mode, parents=True)
         path.chmod(mode)  # whatever the umask
+
+
+def give_to_console(home: Home) -> None:
+    """What the SSH server's user has to read and write, where there is one; elsewhere the home's owner is that user."""
+    with contextlib.suppress(KeyError, PermissionError):  # only members of a group can give it something
+        group = grp.getgrnam(CONSOLE).gr_gid
+        for path, mode in ((home.ssh, 0o750), (home.ssh / HOST_KEY, 0o640), (home.drop, 0o770)):
+            os.chown(path, -1, group, follow_symlinks=False)
+            path.chmod(mode)
+        home.run.chmod(0o751)  # the supervisor's socket is there, which looks at who comes (SO_PEERCRED)
 
 
 def _secret_key(home: Home) -> None:
@@ -149,7 +163,7 @@ def _self_signed(folder: Path, node: str) -> None:
 
 
 def _host_key(folder: Path) -> None:
-    path = folder / "ssh_host_ed25519_key"
+    path = folder / HOST_KEY
     if _is_whole(path):
         return
     key = Ed25519PrivateKey.generate()
@@ -157,7 +171,7 @@ def _host_key(folder: Path) -> None:
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
     )
-    write_file(folder / "ssh_host_ed25519_key.pub", public + b"\n", 0o644)
+    write_file(folder / f"{HOST_KEY}.pub", public + b"\n", 0o644)
     write_file(path, private, 0o600)
 
 

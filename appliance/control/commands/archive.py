@@ -11,7 +11,7 @@ from appliance.control.api import Done, Refused, Request
 from appliance.control.api.archive import Backup, Restore
 from appliance.control.archive import Archive, Contents
 from appliance.control.commands import OWNER, By, Command, Node
-from appliance.control.founding import write_file
+from appliance.control.founding import give_to_console, write_file
 from appliance.vault import Vault
 from db import backup, connect, log, meta
 from db.migrate import TooNew
@@ -77,6 +77,7 @@ def _replace(node: Node, found: Archive) -> None:
         path = node.home.path / name
         path.parent.mkdir(mode=0o700, exist_ok=True)
         write_file(path, found.small[name], MODES.get(name, 0o600))
+    give_to_console(node.home)
 
 
 def _number_on(live: sqlite3.Connection, before: int) -> None:
