@@ -15,7 +15,7 @@ from appliance.control.editing import Body, Key
 from appliance.control.node import Node, after
 from appliance.terms import Service
 from db import catalogue, maps
-from db.catalogue import Problem
+from db.catalogue import Problem, Setting
 from db.objects import Objects
 
 WORDS: Final = {"backend": "back-end"}
@@ -36,7 +36,7 @@ def values(objects: Objects, kind: str, name: str = "") -> Body:
 
 
 def settings(objects: Objects, kind: str, name: str = "") -> list[dict[str, Any]]:
-    """Each setting of an object: name, value, whether it was set, default, unit, help."""
+    """Each setting of an object, as of ServiceShow; of one that is not there yet, the defaults."""
     whole, was_set = values(objects, kind, name), objects.body(kind, name) or {}
     return [
         {
@@ -46,9 +46,26 @@ def settings(objects: Objects, kind: str, name: str = "") -> list[dict[str, Any]
             "default": setting.default,
             "unit": setting.unit,
             "help": setting.help,
+            **_form(objects, setting),
         }
         for setting in catalogue.KINDS[kind].settings
     ]
+
+
+def _form(objects: Objects, setting: Setting) -> Body:
+    """What a form has to know to ask for a value; what is wrong with one, the node says when it is set."""
+    choices = setting.choices if setting.type == "choice" else objects.names(setting.refers) if setting.refers else ()
+    return {
+        "type": setting.type,
+        "choices": list(choices),
+        "minimum": setting.minimum,
+        "maximum": setting.maximum,
+        "required": setting.required,
+        "file": setting.file,
+        "secret": setting.secret,
+        "live": setting.live,
+        "scope": setting.scope,
+    }
 
 
 def with_values(objects: Objects, kind: str, name: str, given: Mapping[str, Any]) -> Body:

@@ -39,6 +39,18 @@ def test_limits_say_value_unit_default_and_help(postern: Postern) -> None:
     assert "preauth_seconds        45 *   seconds  60\n    How long a client may take" in said
     row = next(row for row in postern.json("service", "show", "limits")["settings"] if row["name"] == "preauth_seconds")
     assert (row["value"], row["default"], row["unit"]) == (45, 60, "seconds")
+    assert (row["minimum"], row["maximum"], row["scope"], row["live"]) == (0.1, 604_800, "node", True)
+
+
+def test_settings_say_what_a_form_needs(postern: Postern) -> None:
+    postern.text("backend", "add", "alpha", "imap=mail.example.test:143", "login=master", "master_user=m",
+                 f"master_password_file={postern.toml('secret')}")
+    imap = {row["name"]: row for row in postern.json("service", "show", "imap")["settings"]}
+    assert imap["failover"]["choices"] == ["alpha"]  # what there is
+    alpha = {row["name"]: row for row in postern.json("backend", "show", "alpha")["settings"]}
+    assert alpha["login"]["choices"] == ["replay", "master"]
+    assert (alpha["master_password_file"]["secret"], alpha["master_password_file"]["value"]) == (True, "<kept>")
+    assert alpha["login_name"]["choices"] == []  # names for its braces are no values
 
 
 @pytest.mark.parametrize(

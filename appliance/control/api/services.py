@@ -15,9 +15,20 @@ class ServiceList(Request, frozen=True, tag="service list"):
 
 
 class ServiceShow(Request, frozen=True, tag="service show"):
-    """Value: {name, settings: [{name, value, set, default, unit, help}]}, secrets as KEPT."""
+    """Value: {name, settings: [{name, value, set, default, unit, help, type, choices, minimum, maximum, required,
+    file, secret, live, scope}]}, contents of files as KEPT.
+
+    choices: of a choice, and the names of what there is where a setting names other objects; live: takes effect at
+    once; scope: site, or node where each node counts or opens by itself.
+    """
 
     name: str
+
+
+class SettingsNew(Request, frozen=True, tag="settings new"):
+    """Value: {kind, settings}, as of ServiceShow: what a new object of this kind can be given."""
+
+    kind: str
 
 
 class ServiceSet(Request, frozen=True, tag="service set"):

@@ -6,7 +6,7 @@ from typing import Any, BinaryIO, Final
 
 from appliance.control import configured, editing
 from appliance.control.api import Done, Refused, Request
-from appliance.control.api.services import ServiceList, ServiceSet, ServiceShow
+from appliance.control.api.services import ServiceList, ServiceSet, ServiceShow, SettingsNew
 from appliance.control.commands import OPERATOR, VIEWER, By, Command, Node
 from appliance.terms import Service
 from db import catalogue
@@ -27,6 +27,13 @@ def show(node: Node, by: By, request: ServiceShow, file: BinaryIO | None) -> Don
     objects = node.objects()
     name = request.name
     return Done({"name": name, **configured.values(objects, name), "settings": configured.settings(objects, name)})
+
+
+def of_new(node: Node, by: By, request: SettingsNew, file: BinaryIO | None) -> Done:
+    """What an object that is not there yet could be given."""
+    if request.kind not in catalogue.KINDS:
+        raise Refused(f"there is no {request.kind[:80]!r} to configure (there is: {', '.join(catalogue.KINDS)})")
+    return Done({"kind": request.kind, "settings": configured.settings(node.objects(), request.kind)})
 
 
 def change(node: Node, by: By, request: ServiceSet, file: BinaryIO | None) -> Done:
@@ -60,5 +67,6 @@ def _known(name: str) -> None:
 HANDLERS: Final[dict[type[Request], Command]] = {
     ServiceList: Command(listed, VIEWER),
     ServiceShow: Command(show, VIEWER),
+    SettingsNew: Command(of_new, VIEWER),
     ServiceSet: Command(change, OPERATOR),
 }
