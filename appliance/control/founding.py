@@ -85,7 +85,7 @@ def _folder(path: Path, mode: int) -> None:
 
 def give_to_console(home: Home) -> None:
     """What the SSH server's user has to read and write, where there is one; elsewhere the home's owner is that user."""
-    with contextlib.suppress(KeyError, PermissionError):  # only members of a group can give it something
+    with contextlib.suppress(KeyError, OSError):  # only members of a group can give it something
         group = grp.getgrnam(CONSOLE).gr_gid
         for path, mode in ((home.ssh, 0o750), (home.ssh / HOST_KEY, 0o640), (home.drop, 0o770)):
             os.chown(path, -1, group, follow_symlinks=False)
