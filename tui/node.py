@@ -32,15 +32,25 @@ class Node:
     async def ask(
         self, request: Request, file: BinaryIO | None = None, progress: Callable[[Progress], None] | None = None
     ) -> Done:
-        """The answer. `progress` is called in the loop. Raises Refused: also when the node cannot be reached."""
+        """The answer. `progress` is called in the loop. Raises Refused: also when the node cannot be reached.
+
+        Whoever is cancelled meanwhile hangs up: the node gives up what it can (an import, an export).
+        """
         loop = asyncio.get_running_loop()
         told = None if progress is None else lambda one: loop.call_soon_threadsafe(progress, one)
+        call: list[Client] = []
         async with self._free:
-            return await asyncio.to_thread(self._ask, request, file, told)
+            try:
+                return await asyncio.to_thread(self._ask, request, file, told, call)
+            except asyncio.CancelledError:
+                for client in call:
+                    client.close()
+                raise
 
-    def _ask(self, request: Request, file: BinaryIO | None, progress: Any) -> Done:
+    def _ask(self, request: Request, file: BinaryIO | None, progress: Any, call: list[Client]) -> Done:
         try:
             with self._connect() as client:
+                call.append(client)
                 return client.ask(request, file, progress)
         except OSError as error:
             raise Refused(f"the node does not answer: {error.strerror or error}") from error
