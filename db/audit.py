@@ -65,6 +65,13 @@ def touching(connection: sqlite3.Connection, kind: str, name: str, since: float)
     return [revision for (revision,) in connection.execute(query, (since, named))]
 
 
+def made_by(connection: sqlite3.Connection, after: int, by: str, origin: str) -> Record | None:
+    """The first change behind a revision that was made by this one from there, or None."""
+    where = "revision > ?1 AND by = ?2 AND origin = ?3 AND verdict = 'done' ORDER BY revision LIMIT 1"
+    row = connection.execute(f"{_COLUMNS} WHERE {where}", (after, by, origin)).fetchone()
+    return None if row is None else _record(row)
+
+
 def add(connection: sqlite3.Connection, record: Record) -> None:
     """Write one record."""
     query = (
@@ -83,6 +90,8 @@ def masked(image: Image) -> Image:
         return image
     if image["table"] == "account":
         row = {**row, "password": KEPT}
+    elif image["table"] == "admin":
+        row = {**row, **{name: KEPT for name in ("password", "totp") if row[name]}}
     elif image["table"] == "object":
         row = {**row, "body": catalogue.masked(row["kind"], row["body"])}
     return {**image, "row": row}

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 
 class Ban(Struct, frozen=True):
-    """One ban. `scope` is "address" or "account"; `until` seconds since the epoch, 0 = for good."""
+    """One ban. `scope`: "address", "account", or "console" (an address, there alone); `until` 0 = for good."""
 
     scope: str
     subject: str

@@ -1,7 +1,8 @@
 """Rows that log entries change, as full images: read with their revision, written, deleted.
 
-TABLES is the whole list of what an entry may touch. A row of `object` holds its body as a dict; a `map_entry` is
-one of the map's load in use. Must never compute a value: releases would come to disagree.
+TABLES is the whole list of what an entry may touch. A row of `object` holds its body as a dict, one of `admin` its
+keys as a list; a `map_entry` is one of the map's load in use. Must never compute a value: releases would come to
+disagree.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class Table(Struct, frozen=True):
 TABLES: Final[dict[str, Table]] = {
     "object": Table({"kind": str, "name": str}, {"body": dict}),
     "account": Table({"address": str}, {"password": str, "state": str}),
+    "admin": Table({"name": str}, {"role": str, "keys": list, "password": str, "totp": str}),
     "ban": Table({"scope": str, "subject": str}, {"until": (int, float), "reason": str}),
     "map_entry": Table({"map": str, "address": str}, {"backend": str}),
     "map_state": Table({"map": str}, {"load": int, "previous": int, "previous_until": (int, float), "entries": int}),
@@ -59,8 +61,9 @@ def read(connection: sqlite3.Connection, table: str, key: Key) -> tuple[Row | No
     if found is None:
         return None, 0
     row = {**key, **dict(zip(shape.values, found, strict=False))}
-    if table == "object":
-        row["body"] = json.loads(row["body"])
+    for name, of in shape.values.items():
+        if of in (dict, list):
+            row[name] = json.loads(row[name])
     return row, int(found[-1])
 
 
@@ -104,4 +107,4 @@ def _key(shape: Table, key: Key) -> list[Any]:
 
 def _plain(value: Any) -> Any:
     """A body is kept as JSON with sorted keys, so that equal bodies are equal texts on all nodes."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True) if isinstance(value, dict) else value
+    return json.dumps(value, ensure_ascii=False, sort_keys=True) if isinstance(value, dict | list) else value

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import socket
 from collections.abc import Generator
 from typing import BinaryIO
 
@@ -29,9 +30,9 @@ class Alone:
             os.close(self._lock)
             raise
 
-    def replies(self, request: Request, file: BinaryIO | None) -> Generator[Reply, None, None]:
-        """See appliance.control.commands.answer."""
-        return answer(self._node, _myself(), request, file)
+    def replies(self, request: Request, file: BinaryIO | socket.socket | None) -> Generator[Reply, None, None]:
+        """See appliance.control.commands.answer. No socket is of use here: nobody could go on speaking on it."""
+        return answer(self._node, _myself(), request, None if isinstance(file, socket.socket) else file)
 
     def close(self) -> None:
         """Close the database, give the lock back."""

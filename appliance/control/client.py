@@ -26,6 +26,7 @@ from appliance.home import Home
 PATIENCE: Final = 2.0  # seconds that a node may need between taking the lock and listening
 INHERITED: Final = "POSTERN_CONTROL_FD"  # names the descriptor of an administrator's conversation
 
+Carried = BinaryIO | socket.socket  # what travels with a request, by descriptor
 Replies = Generator[Reply, None, None]  # closed: the client gave up
 
 LOST: Final = 3  # the status of what nobody answered
@@ -37,7 +38,7 @@ _decode: Final = msgspec.json.Decoder(Done | Failed | Progress | Event).decode
 class Way(Protocol):
     """How requests reach a node."""
 
-    def replies(self, request: Request, file: BinaryIO | None) -> Replies:
+    def replies(self, request: Request, file: Carried | None) -> Replies:
         """Progress and Events, then one Done or Failed."""
 
     def close(self) -> None:
@@ -80,7 +81,7 @@ class Client:
         return cls(_Socket(connection))
 
     def ask(
-        self, request: Request, file: BinaryIO | None = None, progress: Callable[[Progress], None] | None = None
+        self, request: Request, file: Carried | None = None, progress: Callable[[Progress], None] | None = None
     ) -> Done:
         """The answer. `file` travels by descriptor. Raises Refused with the node's sentence and exit status."""
         with contextlib.closing(self._way.replies(request, file)) as replies:
@@ -122,7 +123,7 @@ class _Socket:
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
 
-    def replies(self, request: Request, file: BinaryIO | None) -> Replies:
+    def replies(self, request: Request, file: Carried | None) -> Replies:
         line = memoryview(_encode(request) + b"\n")
         descriptors = [] if file is None else [file.fileno()]
         # A server that refuses may have answered and hung up before it has read all: its answer is still there.
@@ -163,12 +164,13 @@ def _one_more(inherited: str) -> socket.socket:
     """Another conversation as the same administrator. Raises Refused."""
     try:
         first = socket.socket(fileno=os.dup(int(inherited)))
+        first.setblocking(True)  # whatever it was in the process that made it
     except (ValueError, OSError) as error:
         raise Refused(f"{INHERITED} is {inherited[:20]!r}: this console has no conversation with the node") from error
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        with _asking, first, theirs, theirs.makefile("rwb", buffering=0) as file:
-            Client(_Socket(first)).ask(ConsoleOpen(), file=file)
+        with _asking, first, theirs:
+            Client(_Socket(first)).ask(ConsoleOpen(), file=theirs)
     except Refused as refused:
         ours.close()
         if refused.status == LOST:

@@ -7,6 +7,7 @@ Must never be opened twice on one home: whoever makes a Node holds the home's lo
 from __future__ import annotations
 
 import contextlib
+import socket
 import sqlite3
 import threading
 import time
@@ -20,6 +21,8 @@ from appliance.cluster.applier import Verdict
 from appliance.cluster.log import Entry, Op, UpgradeNeeded, change, new_id
 from appliance.cluster.writer import Behind, Writer
 from appliance.control.api import Done, Refused
+from appliance.control.door import Door
+from appliance.control.entered import Entered
 from appliance.home import Home
 from appliance.messages import ListenerSpec
 from appliance.routing.services import listening
@@ -31,16 +34,33 @@ from db.objects import Objects, read_objects
 
 if TYPE_CHECKING:  # a command on a stopped node needs no event loop
     from appliance.control.hub import Hub
+    from appliance.control.lookout import Lookout
+    from appliance.control.trial import Trials
 
 LISTENING: Final = frozenset(Service) | {"node"}  # kinds whose change may move a listener
 
 
 class By(msgspec.Struct, frozen=True):
-    """Who asks: a name for the audit, where from, and what that one may do (viewer, operator, owner)."""
+    """Who asks: a name for the audit, where from, and what that one may do (viewer, operator, owner).
+
+    `entered`: an administrator, let in by the console; `lets_in`: who may let administrators in.
+    """
 
     name: str
     origin: str
     role: str = "owner"
+    lets_in: bool = False
+    entered: Entered | None = None
+
+
+class Consoles(Protocol):
+    """The administrators' processes that speak to a node that is up."""
+
+    def converse(self, entered: Entered, connection: socket.socket) -> None:
+        """One more conversation with this one. Raises Refused where there are too many."""
+
+    def look_again(self) -> None:
+        """Administrators changed: who is none any more is shown out."""
 
 
 class Around(Protocol):
@@ -62,6 +82,10 @@ class Node:
         self.vault = vault
         self.hub: Hub | None = None  # None: the node is stopped, and this process is a command
         self.around: Around | None = None
+        self.lookout: Lookout | None = None
+        self.consoles: Consoles | None = None
+        self.door = Door(home.node_db)
+        self.trials: Trials | None = None
         self._connection = connection
         self._writer = Writer(connection)
         self._lock = threading.RLock()
@@ -118,6 +142,8 @@ class Node:
         (verdict,) = self.submit([change(self.name, by.name, by.origin, what, ops)])
         if not verdict.done:
             raise Refused(f"not done: {verdict.conflict}", 1, {"conflict": verdict.conflict})
+        if self.consoles is not None and any(op.table == "admin" for op in ops):
+            self.consoles.look_again()
         note = self.publish(certificates="certificate" in kinds, listeners=bool(kinds & LISTENING))
         return Done({"revision": verdict.revision}, note)
 

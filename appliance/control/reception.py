@@ -1,104 +1,46 @@
-"""HOME/control.sock: who may speak, one line at a time, and the answers; each conversation in a thread of its own.
+"""HOME/control.sock: who may speak, and the answers; each conversation in a thread of its own.
 
-Must never take more than it bounds: CONVERSATIONS at a time, REQUEST octets a line, one descriptor with it. A client
-that goes away ends what it asked for at its next reply; one that does not read stops it, for STALLED seconds at most.
+Administrators whom the console lets in speak on sockets that it hands over; their role is looked up at each request.
+Must never take more than it bounds: CONVERSATIONS at a time, of these ENTERED with consoles. A client that goes away
+ends what it asked for at its next reply; one that does not read stops it, for STALLED seconds at most.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import grp
 import logging
 import os
 import pwd
 import socket
-import stat
+import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final
 
 import msgspec
 
-from appliance.control.api import Failed, Reply, Request
-from appliance.control.commands import answer, request_decoder
+from appliance.control.api import Failed, Refused, Reply
+from appliance.control.commands import answer
+from appliance.control.entered import Entered
+from appliance.control.incoming import Requests, Unacceptable, decode
 from appliance.control.node import By, Node
 from appliance.packets import peer_of
+from db import admins
 
-CONVERSATIONS: Final = 64
-REQUEST: Final = 8 * 1024 * 1024  # a configuration with the contents of all files that it names
+CONVERSATIONS: Final = 128
+ENTERED: Final = 96  # the rest is for this machine's own commands, whatever consoles do
 STALLED: Final = 600.0  # `postern log tail | less` may wait for its reader, but not for ever
 GROUP: Final = "postern-admin"
-MODES: Final = {os.O_RDONLY: "rb", os.O_WRONLY: "wb", os.O_RDWR: "r+b"}
-_CHUNK: Final = 64 * 1024
-_DESCRIPTORS: Final = 8
+CONSOLE: Final = "postern-console"  # the user of the console's SSH server: in GROUP to reach the socket, no more
 
 log = logging.getLogger("postern.control")
 _encode: Final = msgspec.json.Encoder().encode
 
 
-class Unacceptable(Exception):  # noqa: N818
-    """What came is no request, and nothing after it will be: one sentence."""
-
-
-class Requests:
-    """The lines a client sends, each with the file that came with it. Bounded in octets and descriptors."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
-        self._octets = bytearray()
-        self._descriptors: list[int] = []
-
-    def __iter__(self) -> Iterator[tuple[bytes, BinaryIO | None]]:
-        """Until the client closes. Raises Unacceptable, OSError. The file is the receiver's to close."""
-        while True:
-            end = self._octets.find(b"\n")
-            if end < 0 and not self._more():
-                return
-            if end > REQUEST:
-                raise Unacceptable(f"a request may have {REQUEST} octets at most")
-            if end >= 0:
-                line = bytes(self._octets[:end])
-                del self._octets[: end + 1]
-                yield line, self._file()
-
-    def close(self) -> None:
-        """Descriptors that came with half a request are closed."""
-        for descriptor in self._descriptors:
-            os.close(descriptor)
-        self._descriptors = []
-
-    def _more(self) -> bool:
-        octets, descriptors, _, _ = socket.recv_fds(
-            self._connection, _CHUNK, _DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
-        )
-        self._descriptors += descriptors
-        self._octets += octets
-        if len(self._octets) > REQUEST and b"\n" not in self._octets:
-            raise Unacceptable(f"a request may have {REQUEST} octets at most")
-        if len(self._descriptors) > 1:
-            raise Unacceptable("a request may come with one file at most")
-        return bool(octets)
-
-    def _file(self) -> BinaryIO | None:
-        return _opened(self._descriptors.pop()) if self._descriptors else None
-
-
-def _opened(descriptor: int) -> BinaryIO:
-    """A file to read or write, as its sender may."""
-    access = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
-    if access == os.O_RDWR and not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        access = os.O_RDONLY  # a terminal
-    return cast(BinaryIO, os.fdopen(descriptor, MODES[access]))
-
-
-def decode(line: bytes) -> Request | Failed:
-    """The request of a line, or what is wrong with it."""
-    try:
-        return request_decoder().decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return Failed(f"not a request of this release: {error}", 2)
+class Gone(Exception):  # noqa: N818
+    """Who speaks is no administrator any more: one sentence."""
 
 
 class Reception:
@@ -109,7 +51,8 @@ class Reception:
         self._path = path
         self._owner = node.home.path.stat().st_uid
         self._free = threading.BoundedSemaphore(CONVERSATIONS)
-        self._open: set[socket.socket] = set()
+        self._free_entered = threading.BoundedSemaphore(ENTERED)
+        self._open: dict[socket.socket, By | Entered] = {}
         path.unlink(missing_ok=True)  # of a controller that died: we hold the home's lock
         self._server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._server.bind(str(path))
@@ -136,8 +79,7 @@ class Reception:
         elif not self._free.acquire(blocking=False):
             self._turn_away(connection, f"{CONVERSATIONS} conversations with this node are open already")
         else:
-            self._open.add(connection)
-            threading.Thread(target=self._converse, args=(connection, by), name=by.name, daemon=True).start()
+            self._start(connection, by)
 
     def close(self) -> None:
         """Stop listening and end all conversations."""
@@ -147,37 +89,91 @@ class Reception:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
+    # --- administrators whom the console let in, from any thread --------------------------------------------------
+
+    def converse(self, entered: Entered, connection: socket.socket) -> None:
+        """See appliance.control.node.Consoles."""
+        if not entered.add(connection):
+            raise Refused("this console has too many conversations with the node open already")
+        if not self._free_entered.acquire(blocking=False):
+            entered.discard(connection)
+            raise Refused(f"{ENTERED} conversations of consoles are open already: close a console that is not used")
+        if not self._free.acquire(blocking=False):
+            self._free_entered.release()
+            entered.discard(connection)
+            raise Refused(f"{CONVERSATIONS} conversations with this node are open already")
+        self._start(connection, entered)
+
+    def look_again(self) -> None:
+        """See appliance.control.node.Consoles."""
+        for entered in {one for one in list(self._open.values()) if isinstance(one, Entered)}:
+            if not admins.role(self._node.reader(), entered.name):
+                entered.end()
+
+    # --- who speaks ---------------------------------------------------------------------------------------------
+
     def _who(self, connection: socket.socket) -> By | None:
         _, uid, gid = peer_of(connection)
         try:
             name = pwd.getpwuid(uid).pw_name
         except KeyError:
             name = f"uid {uid}"
-        if uid in (0, self._owner) or _in_group(name, gid):
-            return By(name, "control socket")
-        return None
+        if uid in (0, self._owner):
+            return By(name, "control socket", lets_in=True)
+        if name == CONSOLE:
+            return By(name, "control socket", "no administrator", lets_in=True)
+        return By(name, "control socket") if _in_group(name, gid) else None
+
+    def _by(self, who: By | Entered) -> By:
+        """Who asks this time. Raises Gone."""
+        if isinstance(who, By):
+            return who
+        try:
+            role = admins.role(self._node.reader(), who.name)
+        except sqlite3.Error as error:
+            raise Gone(f"who {who.name} is cannot be looked up: {error}") from error
+        if who.over or not role:
+            who.end()
+            raise Gone(f"{who.name} may not use this node any more")
+        return By(who.name, f"ssh {who.client}", role, entered=who)
 
     def _turn_away(self, connection: socket.socket, why: str) -> None:
         with connection, contextlib.suppress(OSError):
             connection.setblocking(False)
             connection.send(_encode(Failed(why)) + b"\n")
 
-    def _converse(self, connection: socket.socket, by: By) -> None:
+    # --- conversations ------------------------------------------------------------------------------------------
+
+    def _start(self, connection: socket.socket, who: By | Entered) -> None:
+        self._open[connection] = who
+        threading.Thread(target=self._converse, args=(connection, who), name=who.name, daemon=True).start()
+
+    def _converse(self, connection: socket.socket, who: By | Entered) -> None:
         requests = Requests(connection)
         try:
             for line, file in requests:
                 with file or contextlib.nullcontext():
-                    self._answer(connection, by, line, file)
-        except Unacceptable as error:
+                    self._answer(connection, self._by(who), line, file)
+                if isinstance(who, Entered) and who.over:
+                    break
+        except (Unacceptable, Gone) as error:
             self._turn_away(connection, str(error))
         except OSError:  # it went away: its generator is closed by now
             pass
         finally:
             requests.close()
-            self._open.discard(connection)
-            connection.close()
-            self._node.close_reader()
-            self._free.release()
+            self._ended(connection, who)
+
+    def _ended(self, connection: socket.socket, who: By | Entered) -> None:
+        del self._open[connection]
+        if isinstance(who, Entered):
+            who.discard(connection)
+            if who.over:
+                who.end()
+            self._free_entered.release()
+        connection.close()
+        self._node.close_reader()
+        self._free.release()
 
     def _answer(self, connection: socket.socket, by: By, line: bytes, file: BinaryIO | None) -> None:
         request = decode(line)

@@ -21,15 +21,18 @@ from typing import Any, Final
 
 from appliance.control import importing, rehash
 from appliance.control.api import Refused
+from appliance.control.commands.trial import not_kept
 from appliance.control.history import History
 from appliance.control.hub import Hub
 from appliance.control.lock import take
+from appliance.control.lookout import Lookout
 from appliance.control.metrics import Page
 from appliance.control.node import Node
 from appliance.control.prober import Prober
 from appliance.control.reception import Reception
 from appliance.control.supervision import Supervision
 from appliance.control.tally import Tally
+from appliance.control.trial import Trials
 from appliance.home import Home
 from appliance.messages import ListenerSpec
 from appliance.routing.snapshot import SnapshotError, load_snapshot
@@ -60,7 +63,8 @@ class Controller:
         self._metrics: list[str] = []
         self._configured = -1
         self._reconfiguring = asyncio.Lock()
-        node.hub, node.around = self.hub, self
+        self.lookout = Lookout(node)
+        node.hub, node.around, node.lookout = self.hub, self, self.lookout
 
     async def run(self) -> None:
         """Until told to stop."""
@@ -68,17 +72,22 @@ class Controller:
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._over.set)
         self.hub.open()
-        reception = Reception(self.node, self.node.home.control_sock)
+        self.node.consoles = reception = Reception(self.node, self.node.home.control_sock)
+        self.node.trials = Trials(self.node.home.node_db, partial(not_kept, self.node))
+        self.node.trials.resume()
         self._loop.add_reader(reception, reception.accept)
         await self._reconfigure()
+        self.lookout.start()
         lives = (self.supervision.live(), self._tidy(), self._keep_metrics(), self._feel_pulse())
         jobs = [asyncio.create_task(job) for job in lives]
         over = asyncio.create_task(self._over.wait())
         ended, _ = await asyncio.wait({over, *jobs}, return_when=asyncio.FIRST_COMPLETED)
         self._loop.remove_reader(reception)
         reception.close()
+        self.node.trials.close()
         for job in jobs:
             job.cancel()
+        self.lookout.close()
         self.prober.close()
         self.supervision.close()
         self.hub.close()

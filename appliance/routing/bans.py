@@ -26,7 +26,7 @@ class Bans:
         for ban in bans:
             if ban.scope == "account":
                 self._accounts[ban.subject.lower()] = ban.until
-            elif _is_network(ban.subject):
+            elif ban.scope == "address" and _is_network(ban.subject):  # those of the console alone are not mail's
                 self._networks[ban.subject] = ban.until
         self._index = Networks(self._networks)
         self.has_addresses = bool(self._index)  # whether there is any ban to ask for

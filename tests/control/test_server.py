@@ -22,8 +22,9 @@ from appliance.control.api.accounts import AccountAdd, AccountList
 from appliance.control.api.backends import BackendList
 from appliance.control.api.live import LogTail, Status
 from appliance.control.client import Client
+from appliance.control.incoming import REQUEST
 from appliance.control.node import By, Node
-from appliance.control.reception import REQUEST
+from appliance.control.reception import CONVERSATIONS
 from appliance.home import Home
 from tests.control.running import Running, new_home, raw, read_all
 from tests.services.ports import eventually
@@ -51,6 +52,7 @@ def test_a_second_writer_of_a_stopped_node_is_refused_with_the_pid_of_the_first(
     program = f"""
 import sys, time
 from appliance.control.client import Client
+from appliance.control.incoming import REQUEST
 from appliance.home import Home
 with Client.connect(Home.find({str(home.path)!r})):
     print("here", flush=True)
@@ -127,8 +129,8 @@ def test_more_than_one_descriptor_is_refused(controller: Running) -> None:
 
 def test_conversations_are_bounded_and_the_next_one_is_told(controller: Running) -> None:
     with contextlib.ExitStack() as stack:
-        many = [stack.enter_context(raw(controller.home)) for _ in range(65)]
-        assert b"64 conversations" in read_all(many[-1])
+        many = [stack.enter_context(raw(controller.home)) for _ in range(CONVERSATIONS + 1)]
+        assert f"{CONVERSATIONS} conversations".encode() in read_all(many[-1])
     assert eventually(lambda: _state(controller.home), "a place is free again") == "running"
 
 

@@ -27,6 +27,10 @@ VIEWER: Final = "viewer"  # may look
 OPERATOR: Final = "operator"  # may run the node and change its data
 OWNER: Final = "owner"  # may change administrators, policy, cluster, and anything else
 ROLES: Final = (VIEWER, OPERATOR, OWNER)
+LETS_IN: Final = "console"  # not a rank: the console's SSH server, and whoever owns the machine
+
+# What an administrator who has yet to give a code may ask.
+_AT_THE_DOOR: Final = frozenset({"console who", "console code", "console open"})
 
 log = logging.getLogger("postern.control")
 
@@ -74,8 +78,8 @@ def answer(node: Node, by: By, request: Request, file: BinaryIO | None = None) -
     """Carry out a request: its Progress and Events, then exactly one Done or Failed. Close it to give up midway."""
     try:
         command = command_of(type(request))
-        if ROLES.index(by.role) < ROLES.index(command.role):
-            yield Failed(f"this needs the role {command.role}; {by.name} is {by.role}")
+        if refusal := _not_permitted(by, request, command):
+            yield Failed(refusal)
             return
         replies = command.run(node, by, request, file)
         if isinstance(replies, Iterator):
@@ -90,6 +94,17 @@ def answer(node: Node, by: By, request: Request, file: BinaryIO | None = None) -
         log.error("%s in %s: %s", "failure" if failed else "bug", type(request).__name__, where)
         internal = f"internal error ({type(error).__name__}); the node's log says where"
         yield Failed(f"not done: {node.home.path}: {getattr(error, 'strerror', '') or error}" if failed else internal)
+
+
+def _not_permitted(by: By, request: Request, command: Command) -> str:
+    """Why this one may not ask that; empty if he may."""
+    if command.role == LETS_IN:
+        return "" if by.lets_in and by.entered is None else "only the console's SSH server may ask this"
+    if by.role not in ROLES or ROLES.index(by.role) < ROLES.index(command.role):
+        return f"this needs the role {command.role}; {by.name} is {by.role}"
+    if by.entered is not None and by.entered.locked and request.__struct_config__.tag not in _AT_THE_DOOR:
+        return "this console is locked: give the code first"
+    return ""
 
 
 def _is_of_the_machine(error: Exception) -> bool:
@@ -108,6 +123,7 @@ def traceback_without_values(bug: BaseException) -> str:
 
 
 __all__ = [
+    "LETS_IN",
     "OPERATOR",
     "OWNER",
     "VIEWER",

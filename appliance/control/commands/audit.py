@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, BinaryIO, Final
 
 from appliance.cluster.revert import revert
-from appliance.control import configured, editing
+from appliance.control import configured, editing, owners
 from appliance.control.api import Done, Refused, Request
 from appliance.control.api.audit import AuditList, AuditRevert, AuditShow
 from appliance.control.commands import OPERATOR, VIEWER, By, Command, Node, bounded
@@ -33,13 +33,18 @@ def show(node: Node, by: By, request: AuditShow, file: BinaryIO | None) -> Done:
 
 def take_back(node: Node, by: By, request: AuditRevert, file: BinaryIO | None) -> Done:
     """Put back what it replaced, as a change of its own."""
-    record = _record(node, request.id)
+    return taken_back(node, by, _record(node, request.id))
+
+
+def taken_back(node: Node, by: By, record: Record, why: str = "") -> Done:
+    """Put back what a change replaced. `why`: for the audit. Raises Refused; a `conflict` in its value is for good."""
     try:
         ops = revert(node.reader(), record.revision)
     except (LookupError, ValueError) as error:
-        raise Refused(str(error.args[0])) from error
+        raise Refused(str(error.args[0]), value={"conflict": str(error.args[0])}) from error
     editing.refuse(configured.left_undefined(node, ops))
-    return node.change(by, f"audit revert {record.revision}: {record.what}", ops)
+    what = f"audit revert {record.revision}: {record.what}" + (f" ({why})" if why else "")
+    return node.change(by, what, owners.guard(node, by, ops))
 
 
 def _record(node: Node, named: str) -> Record:

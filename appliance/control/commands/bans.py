@@ -1,4 +1,4 @@
-"""Bans: who is refused for a time."""
+"""Bans: who is refused for a time. Those from the console alone are made at its door, and lifted here as well."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from appliance.control.accountfile import address_of
 from appliance.control.api import Done, Refused, Request
 from appliance.control.api.bans import BanAdd, BanLift, BanList
 from appliance.control.commands import OPERATOR, VIEWER, By, Command, Node
+from appliance.routing.networks import client_key
 from db import bans
 from db.objects import Objects
 
@@ -43,11 +44,17 @@ def add(node: Node, by: By, request: BanAdd, file: BinaryIO | None) -> Done:
 def lift(node: Node, by: By, request: BanLift, file: BinaryIO | None) -> Done:
     """Gone before its time."""
     scope, subject = subject_of(node.objects(), request.subject)
-    known = bans.get(node.reader(), scope, subject)
-    if known is None:
+    same = {(scope, subject)} if scope == "account" else {(scope, subject), *_at_the_console(subject)}
+    found = [ban for ban in bans.all(node.reader()) if (ban.scope, ban.subject) in same]
+    if not found:
         raise Refused(f"there is no ban of {subject}")
-    gone = Op("ban", {"scope": scope, "subject": subject}, None, known.rev)
-    return node.change(by, f"ban lift {subject}", [gone])
+    gone = [Op("ban", {"scope": ban.scope, "subject": ban.subject}, None, ban.rev) for ban in found]
+    return node.change(by, f"ban lift {subject}", gone)
+
+
+def _at_the_console(subject: str) -> set[tuple[str, str]]:
+    """How an address may be banned from the console alone: itself, or the network that its clients are counted by."""
+    return {("console", subject), ("console", client_key(subject))}
 
 
 def subject_of(objects: Objects, typed: str) -> tuple[str, str]:

@@ -1,0 +1,56 @@
+"""An administrator's process that the console's SSH server let in: what all its conversations with the node share.
+
+Pure state; threads may share it. Must never hold a role: that is looked up at each request, so that who was demoted or
+removed is so at once.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import Final
+
+CONVERSATIONS: Final = 8  # at a time, of one process
+TRIES: Final = 5  # wrong codes until the process is shown out
+
+
+class Entered:
+    """One process. `locked`: nothing but ConsoleWho, ConsoleCode and ConsoleOpen is answered."""
+
+    def __init__(self, name: str, client: str, locked: bool = False, by_key: bool = False) -> None:
+        self.name, self.client = name, client
+        self.locked, self.by_key = locked, by_key
+        self.over = False  # shown out: its conversations end
+        self._wrong = 0
+        self._links: set[socket.socket] = set()
+        self._lock = threading.Lock()
+
+    def add(self, link: socket.socket) -> bool:
+        """One more conversation. False if there are too many, or the process was shown out."""
+        with self._lock:
+            if self.over or len(self._links) >= CONVERSATIONS:
+                return False
+            self._links.add(link)
+            return True
+
+    def discard(self, link: socket.socket) -> None:
+        """A conversation ended."""
+        with self._lock:
+            self._links.discard(link)
+
+    def tried(self, right: bool) -> None:
+        """A code was given. The right one unlocks; too many wrong ones are the end."""
+        with self._lock:
+            self._wrong = 0 if right else self._wrong + 1
+            self.locked = self.locked and not right
+            self.over = self.over or self._wrong >= TRIES
+
+    def end(self) -> None:
+        """Show it out: nothing more is answered or told."""
+        with self._lock:
+            self.over = True
+            for link in self._links:
+                try:
+                    link.shutdown(socket.SHUT_RDWR)
+                except OSError:  # gone already
+                    continue
