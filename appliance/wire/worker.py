@@ -56,8 +56,6 @@ SPARE_DESCRIPTORS = 64  # for databases, the log, the controller, pipes
 RESOLVER_THREADS, RESOLVER_QUEUE = 4, 64
 IDLE_SWEEP = 15  # seconds between two looks at who is idle
 
-Nothing = Callable[[], object]
-
 
 class Worker:
     """Serves until drained. Make it after the fork.
@@ -87,8 +85,8 @@ class Worker:
         on_state: Callable[[BackendState], object] = lambda _: None,
         on_failures: Callable[[Mapping[str, int]], object] = lambda _: None,
         failures: Callable[[], Mapping[str, int]] = dict,
-        on_certificates: Nothing = lambda: None,
-        heartbeat: Nothing = lambda: None,
+        on_certificates: Callable[[], object] = lambda: None,
+        heartbeat: Callable[[], object] = lambda: None,
         counters: Callable[[], Mapping[str, float]] = dict,
         log_fd: int = 2,
     ) -> None:
@@ -106,6 +104,7 @@ class Worker:
         self._log = Log(log_fd)
         self._happened: list[Outcome] = []
         self._serial = 0
+        self._promises_changed = False
         self._prefix = f"{_base36(int(time.time()))}{_base36(slot)}"
         self._drain_by = float("inf")
         self._swept = loop.now
@@ -136,7 +135,8 @@ class Worker:
 
     def run(self) -> int:
         """Serve until drained. Returns the exit status."""
-        signal.signal(signal.SIGTERM, lambda *_: self.loop.call(self._drain_now))
+        drain = lambda: self.drain(self.admission.limits.drain_seconds)  # noqa: E731
+        signal.signal(signal.SIGTERM, lambda *_: self.loop.call(drain))
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         gc.collect()
         gc.freeze()  # what lives as long as the process is not looked at again
@@ -162,9 +162,6 @@ class Worker:
         self._drain_by = min(self._drain_by, self.loop.now + seconds)
         self._stop_listening()
         self._stop_if_empty()
-
-    def _drain_now(self) -> None:
-        self.drain(self.admission.limits.drain_seconds)
 
     def reload_certificates(self) -> None:
         """They changed: whoever composed this worker reads them again."""
@@ -275,7 +272,9 @@ class Worker:
             self.refresh_policies()
         elif isinstance(message, BackendState):
             self._on_state(message)
-            self.refresh_policies()  # what is promised before log-in may be another
+            if not self._promises_changed:  # many of them come at once
+                self._promises_changed = True
+                self.loop.after(TICK, self.refresh_policies)
         elif isinstance(message, FailuresElsewhere):
             self._on_failures(message.failures)
         elif isinstance(message, Held):
@@ -287,6 +286,7 @@ class Worker:
 
     def refresh_policies(self) -> None:
         """The configuration changed: what it says of the listeners may have."""
+        self._promises_changed = False
         for listener in self._listeners:
             listener.policy = self._policy(listener.spec)
 
