@@ -20,6 +20,8 @@ from appliance.home import Home
 NOUNS: Final[dict[str, tuple[str, str]]] = {
     "init": ("node", "Create this node's databases, keys and a self-signed certificate."),
     "run": ("node", "Run the node in the foreground."),
+    "overview": ("overview", "Does mail flow? And what needs somebody."),
+    "find": ("overview", "People by a part of their address."),
     "status": ("live", "The node at a glance."),
     "config": ("config", "The configuration as one TOML file."),
     "service": ("service", "The services: imap, pop3, sieve, smtp, submission, webmail, console."),

@@ -12,12 +12,13 @@ from typing import Any, Final, Literal
 import click
 import msgspec
 
-from appliance.cli.base import Failure, ask, invocation, plain, show, show_table, stream
+from appliance.cli.base import Failure, ask, invocation, plain, show, show_json, show_table, stream
 from appliance.cli.mapfile import entries, opened, show_report
 from appliance.cli.settings import show_settings, values_of
 from appliance.control.api.maps import (
     MapCreate,
     MapDelete,
+    MapEntries,
     MapExport,
     MapGet,
     MapImport,
@@ -150,6 +151,29 @@ def map_import(map_name: str, file: str, replace: bool, merge: bool, form: str, 
                 show_report(failure.value, name)
             raise
     show(done.value, partial(show_report, name=name))
+
+
+@map_command.command("entries")
+@MAP
+@click.option("--filter", "text", default="", metavar="TEXT", help="Whose address or back-end contains this.")
+@click.option("--backend", default="", help="On this back-end.")
+@click.option("--after", default="", metavar="ADDRESS", help="From behind this one: the last of the page before.")
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 1000), help="So many at most.")
+def map_entries(map_name: str, text: str, backend: str, after: str, limit: int) -> None:
+    """A page of the entries of MAP, by address.
+
+    \b
+    Example:
+      postern map entries people --filter maria --backend mail2
+    """
+    value = ask(MapEntries(map_name, text, backend, after, limit)).value
+    if invocation().json:
+        show_json(value)
+        return
+    rows = [dict(zip(("address", "backend"), row, strict=True)) for row in value["entries"]]
+    show_table(rows, ("address", "backend"), "no entry")
+    if value["more"]:
+        click.echo(f"postern: there are more: --after {plain(rows[-1]['address'])}", err=True)
 
 
 Row = list[str]

@@ -34,6 +34,7 @@ class Lookout:
         self._node = node
         self._looking = threading.Lock()
         self._looked = -UNWATCHED
+        self._revision = -1
         self._topics: dict[str, tuple[int, Any]] = {}  # replaced as a whole: a number that grows, the value
         self._news = threading.Condition()
         self._watchers = 0
@@ -54,11 +55,12 @@ class Lookout:
         self._thread.join(2)
 
     def now(self) -> Topics:
-        """Each topic, as it was a second ago at the most. Raises sqlite3.Error."""
+        """Each topic, as it was a second ago at the most, and after the last change. Raises sqlite3.Error."""
         with self._looking:
-            if time.monotonic() - self._looked >= WATCHED * 0.9:
+            revision = self._node.hub.revision if self._node.hub else -1
+            if time.monotonic() - self._looked >= WATCHED * 0.9 or revision != self._revision:
                 self._tell(self._sight.topics(time.time()))
-                self._looked = time.monotonic()
+                self._looked, self._revision = time.monotonic(), revision
             return {topic: value for topic, (_, value) in self._topics.items()}
 
     def watch(self, topics: Sequence[str]) -> Iterator[Topics]:

@@ -49,8 +49,9 @@ class Sight:
         objects = self._configuration()
         users = self._headcount.of(node.reader(), _maps_in_use(objects))
         shown = overview(node, objects, users, self._stores, now)
-        alerts = self._watchman.alerts(self._signs(objects, shown, now))
-        revision = {"revision": shown["revision"], "trial": None}
+        trial = _trial(node)
+        alerts = self._watchman.alerts(self._signs(objects, shown, trial, now))
+        revision = {"revision": shown["revision"], "trial": trial}
         values = (shown, self._sessions(), revision, msgspec.to_builtins(alerts))
         return dict(zip(TOPICS, values, strict=True))
 
@@ -66,7 +67,7 @@ class Sight:
         self._crowd = crowd
         return self._comings
 
-    def _signs(self, objects: Objects, shown: Mapping[str, Any], now: float) -> Signs:
+    def _signs(self, objects: Objects, shown: Topics, trial: Topics | None, now: float) -> Signs:
         node, hub = self._node, self._node.hub
         standby = {name: objects.get("backend", name)["standby"] for name in objects.names("backend")}
         if hub is not None and hub.history.lost != self._lost[0]:
@@ -84,6 +85,7 @@ class Sight:
             certificates=calm.certificates,
             locked_out=calm.locked_out,
             room=calm.room,
+            trial=trial,
             empty_maps={
                 name: services
                 for name, services in _maps_in_use(objects).items()
@@ -116,6 +118,15 @@ class Calm:
             self._certified = (objects.revision, now)
             self.certificates = _certificates(self._node)
         return self
+
+
+def _trial(node: Node) -> dict[str, Any] | None:
+    """The change that waits to be kept."""
+    trial = node.trials.current if node.trials else None
+    record = audit.get(node.reader(), trial.revision) if trial else None
+    if trial is None or record is None:
+        return None
+    return {"id": trial.id, "until": trial.until, "since": trial.until - trial.seconds, "what": record.what}
 
 
 def _maps_in_use(objects: Objects) -> dict[str, list[str]]:
