@@ -31,6 +31,7 @@ NOUNS: Final[dict[str, tuple[str, str]]] = {
     "account": ("account", "Internal accounts and their passwords."),
     "session": ("live", "Sessions that are open now."),
     "ban": ("ban", "Refused addresses and accounts."),
+    "admin": ("admin", "Administrators: who may use the console, and commands over SSH."),
     "cert": ("cert", "TLS certificates by name."),
     "log": ("live", "Log-ins as they happen."),
     "audit": ("audit", "Who changed what, and how to take it back."),

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from appliance.cli.base import Failure, ask, invocation, plain, show, show_json
+from appliance.cli.trying import TRY, on_trial, outcome
 from appliance.control.api import Request
 from appliance.control.api.config import ConfigApply, ConfigDiff, ConfigExport, Item
+from appliance.control.api.trial import GiveUp, Keep
 
 if TYPE_CHECKING:
     from appliance.control.tomlfile import Fault, Reading
@@ -75,7 +77,8 @@ def config_diff(file: Path, exit_code: bool) -> None:
 @click.argument("file", type=FILE)
 @click.option("--dry-run", is_flag=True, help="Show the differences and change nothing.")
 @click.option("--delete-data", is_flag=True, help="Also remove maps that have entries (undone within 7 days).")
-def config_apply(file: Path, dry_run: bool, delete_data: bool) -> None:
+@TRY
+def config_apply(file: Path, dry_run: bool, delete_data: bool, seconds: float | None) -> None:
     """Make the configuration equal to FILE, all or nothing. What is not in FILE is removed.
 
     \b
@@ -87,11 +90,34 @@ def config_apply(file: Path, dry_run: bool, delete_data: bool) -> None:
     if not invocation().json:
         _show(found, f"{file}: no differences, nothing to do")
     if found and not dry_run:
-        _ask(file, reading, ConfigApply(reading.items(), delete_data))
+        _ask(file, reading, ConfigApply(reading.items(), delete_data), seconds)
     if invocation().json:
         show_json({"differences": found, "applied": bool(found) and not dry_run})
     elif found:
         click.echo("nothing was applied (dry run)" if dry_run else f"applied: {_count(len(found), 'object')} changed")
+
+
+@config_command.command("keep")
+@click.argument("id", default="")
+def config_keep(id: str) -> None:  # noqa: A002 - the argument's name
+    """Keep the change that was made with --try (that of this ID, if one is given).
+
+    \b
+    Example:
+      postern config keep
+    """
+    show(ask(Keep(id)).value, "the change stays")
+
+
+@config_command.command("give-up")
+def config_give_up() -> None:
+    """Take back the change that was made with --try, now.
+
+    \b
+    Example:
+      postern config give-up
+    """
+    show(ask(GiveUp()).value, "the change is taken back")
 
 
 def _load(file: Path) -> Reading:
@@ -107,12 +133,12 @@ def _load(file: Path) -> Reading:
     return reading
 
 
-def _ask(file: Path, reading: Reading, request: Request) -> dict[str, Any]:
+def _ask(file: Path, reading: Reading, request: Request, seconds: float | None = None) -> dict[str, Any]:
     """The node's answer; problems that only it can see are told with their lines, too."""
     from db.catalogue import Problem
 
     try:
-        value: dict[str, Any] = ask(request).value
+        value: dict[str, Any] = outcome(ask(on_trial(request, seconds)), seconds).value
     except Failure as failure:
         problems = failure.value.get("problems") if isinstance(failure.value, dict) else None
         if not problems or not all(isinstance(problem, dict) for problem in problems):

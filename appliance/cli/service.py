@@ -6,6 +6,7 @@ import click
 
 from appliance.cli.base import ask, show, show_table
 from appliance.cli.settings import show_settings, values_of
+from appliance.cli.trying import TRY, on_trial, outcome
 from appliance.control.api.services import ServiceList, ServiceSet, ServiceShow
 
 
@@ -43,14 +44,15 @@ def service_show(name: str) -> None:
 @click.argument("name")
 @click.argument("values", nargs=-1, metavar="KEY=VALUE...")
 @click.option("--default", "defaults", multiple=True, metavar="KEY", help="Back to the default; may be repeated.")
-def service_set(name: str, values: tuple[str, ...], defaults: tuple[str, ...]) -> None:
+@TRY
+def service_set(name: str, values: tuple[str, ...], defaults: tuple[str, ...], seconds: float | None) -> None:
     """Set settings of NAME. Lists are written with commas. A setting that is a file: its path.
 
     \b
     Example:
       postern service set imap listen_tls=[::]:993,[::]:1993 failover=mail1
     """
-    _set(name, values, defaults)
+    _set(name, values, defaults, seconds)
 
 
 @service_command.command("enable")
@@ -77,10 +79,12 @@ def service_disable(name: str) -> None:
     _set(name, ("enabled=false",))
 
 
-def _set(name: str, pairs: tuple[str, ...], defaults: tuple[str, ...] = ()) -> None:
+def _set(
+    name: str, pairs: tuple[str, ...], defaults: tuple[str, ...] = (), seconds: float | None = None
+) -> None:
     from db.catalogue import KINDS
 
     known = name in KINDS and KINDS[name].single  # else the node says which there are
     values = values_of(name, pairs, defaults) if known else {}
-    done = ask(ServiceSet(name, values))
+    done = outcome(ask(on_trial(ServiceSet(name, values), seconds)), seconds)
     show(done.value, f"{name}: {', '.join(values)} set, revision {done.value['revision']}")

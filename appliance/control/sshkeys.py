@@ -24,7 +24,7 @@ def parsed(text: str) -> dict[str, str]:
     if not text or len(text.encode()) > LONGEST or "\n" in text:
         raise Refused("this is not one public key: one line like `ssh-ed25519 AAAA... maria`, as in a .pub file")
     try:
-        key = asyncssh.import_public_key(text)
+        key = asyncssh.import_public_key(text.encode())
         algorithm, comment = key.get_algorithm(), key.get_comment() or ""
         size = getattr(key.pyca_key, "key_size", 0)
     except ValueError:
