@@ -12,6 +12,7 @@ from rich.text import Text
 
 def told(error: BaseException, number: str) -> Text:
     """The lines."""
+    error = getattr(error, "error", error)  # of a worker: what happened in it
     frames = traceback.extract_tb(error.__traceback__)[-6:]
     lines = [f"The console failed ({type(error).__name__}, {number}). The node and its mail are not touched by this."]
     lines += [f"  {frame.filename}:{frame.lineno} {frame.name}" for frame in frames]

@@ -10,8 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
 from rich.text import Text
+from textual.binding import ActiveBinding
 from textual.command import DiscoveryHit, Hit, Hits, Provider
-from textual.screen import ActiveBinding
 
 from appliance.control.api import Refused
 from appliance.control.api.watch import Find

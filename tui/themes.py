@@ -23,7 +23,11 @@ DARK: Final = Theme(
     warning="#f0b35a",
     error="#ff8a80",
     dark=True,
-    variables={"footer-key-foreground": "#6cb6ff", "block-cursor-background": "#24476b"},
+    variables={
+        "footer-key-foreground": "#6cb6ff",
+        "block-cursor-background": "#24476b",
+        "block-cursor-foreground": "#ffffff",
+    },
 )
 LIGHT: Final = Theme(
     name="postern-light",
@@ -38,7 +42,11 @@ LIGHT: Final = Theme(
     warning="#8a5200",
     error="#a81f1f",
     dark=False,
-    variables={"footer-key-foreground": "#0b57a4", "block-cursor-background": "#cfe3f7"},
+    variables={
+        "footer-key-foreground": "#0b57a4",
+        "block-cursor-background": "#cfe3f7",
+        "block-cursor-foreground": "#1b222b",
+    },
 )
 # The terminal's own colours: chosen for terminals that have no more than 16, and for those who have made their own.
 PLAIN: Final = Theme(
@@ -70,6 +78,7 @@ PLAIN: Final = Theme(
         "screen-selection-foreground": "ansi_black",
     },
 )
+COLOURS: Final = ("error", "warning", "success", "secondary", "accent")
 THEMES: Final = (DARK, LIGHT, PLAIN)
 
 
@@ -78,3 +87,8 @@ def theme_for(environment: Mapping[str, str]) -> str:
     if "COLORTERM" in environment or "256color" in environment.get("TERM", ""):
         return DARK.name
     return PLAIN.name
+
+
+def colour(theme: Theme, name: str) -> str:
+    """One of COLOURS as this theme has it, for a part of a text; anything else as it is."""
+    return str(getattr(theme, name)).removeprefix("ansi_") if name in COLOURS else name

@@ -69,6 +69,14 @@ def clock(moment: float) -> str:
     return time.strftime("%H:%M:%S" if then[:3] == today[:3] else "%Y-%m-%d %H:%M", then)
 
 
+def began(moment: float | None) -> str:
+    """When something began, in six letters: today the time, else the day."""
+    if moment is None:
+        return ""
+    then, today = time.localtime(moment), time.localtime()
+    return time.strftime("%H:%M" if then[:3] == today[:3] else "%d %b", then)
+
+
 def milliseconds(value: float | None) -> str:
     """A latency with its unit."""
     if value is None:

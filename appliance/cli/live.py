@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from appliance.cli.base import Failure, ask, invocation, plain, show, show_json, show_table, stream, table
-from appliance.control.api.live import LogTail, Route, SessionKick, SessionList, Status
+from appliance.control.api.live import LogTail, Route, SessionKick, SessionList, SessionPage, Status
 
 Rows = list[dict[str, Any]]
 
@@ -51,14 +51,19 @@ def session_command() -> None:
 @click.option("--service", default="", help="Of this service.")
 @click.option("--backend", default="", help="On this back-end.")
 @click.option("--from", "client", default="", metavar="IP", help="From this client address.")
-def session_list(user: str, service: str, backend: str, client: str) -> None:
+@click.option("--find", "text", default="", metavar="TEXT", help="Where one of these contains TEXT: the first 500.")
+def session_list(user: str, service: str, backend: str, client: str, text: str) -> None:
     """Live sessions, oldest first; `in` is what the client sent, `out` what it was sent.
 
     \b
-    Example:
+    Examples:
       postern session list --backend mail1
+      postern session list --find maria
     """
-    rows: Rows = ask(SessionList(user, service, backend, client)).value
+    if text and (user or service or backend or client):
+        raise click.UsageError("--find looks at all of these: give it alone")
+    found = ask(SessionPage(text) if text else SessionList(user, service, backend, client)).value
+    rows: Rows = found["sessions"] if text else found
     if invocation().json:
         show_json(rows)
         return
@@ -154,7 +159,8 @@ def _outcome(one: Mapping[str, Any]) -> str:
 @click.argument("address")
 @click.option("--service", default="imap", show_default=True, help="At this service.")
 @click.option("--from", "client", default="", metavar="IP", help="From this client address.")
-def route_command(address: str, service: str, client: str) -> None:
+@click.option("--down", default="", metavar="BACKEND", help="As if this back-end were down.")
+def route_command(address: str, service: str, client: str, down: str) -> None:
     """Explain what would happen if ADDRESS logged in now.
 
     Each step with its source and age, and what the client is told. Exit status 1 unless there is a route.
@@ -163,7 +169,7 @@ def route_command(address: str, service: str, client: str) -> None:
     Example:
       postern route maria@example.test --from 192.0.2.7
     """
-    value = ask(Route(address, service, client)).value
+    value = ask(Route(address, service, client, down)).value
     show(value, _route)
     if value["verdict"] not in ("route", "relay"):
         raise Failure(f"{plain(value['address'])}: {value['verdict']}, {value['steps'][-1]['result']}")

@@ -13,6 +13,7 @@ from textual.binding import Binding
 from textual.timer import Timer
 from textual.widgets import Static
 
+from tui.themes import colour
 from tui.words import plain
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ class Title(Line):
         console, screen = self.console, cast("PlaceScreen", self.screen)
         left = Text.assemble((" postern ", "bold"), f" {plain(console.node_name)} · {plain(screen.heading(), 60)}")
         if console.lost:
-            left.append(f"   no connection: {plain(console.lost, 60)}", f"bold {self.app.theme_variables['error']}")
+            red = colour(self.app.current_theme, "error")
+            left.append(f"   no connection: {plain(console.lost, 60)}", f"bold {red}")
         role = "" if console.role in ("", "owner") else f" ({plain(console.role, 20)})"
         right = f"{console.waiting_for}{time.strftime('%H:%M')}  {plain(console.who, 20)}{role} "
         room = self.app.size.width - len(right)
@@ -155,3 +157,25 @@ def _looks_first(binding: Binding) -> tuple[bool, bool]:
     """What this screen can do, before what every screen can."""
     everywhere: Any = binding.action.startswith("app.") or binding.action in ("command_palette", "find")
     return (bool(everywhere), binding.key == "question_mark")
+
+
+class Rule(Line):
+    """A line between two parts of a screen, with the name of the lower one."""
+
+    DEFAULT_CSS = """
+    Rule { color: $secondary; }
+    """
+
+    def __init__(self, name: str = "", **options: Any) -> None:
+        super().__init__("", **options)
+        self._name = name
+
+    def name_it(self, name: str) -> None:
+        """Another name."""
+        self._name = name
+        self.say()
+
+    def say(self) -> None:
+        """As wide as there is room."""
+        named = f"─ {plain(self._name, 200)} " if self._name else ""
+        self.tell(Text(named + "─" * max(0, self.size.width - len(named)), no_wrap=True, overflow="ellipsis"))

@@ -12,6 +12,7 @@ from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.widgets import DataTable
 
+from tui.themes import colour
 from tui.words import plain
 
 MOST: Final = 500
@@ -35,6 +36,9 @@ class Column(NamedTuple):
 class Rows(DataTable[Text]):
     """Rows that are known by a key."""
 
+    DEFAULT_CSS = """
+    Rows { height: 1fr; }
+    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j,down", "cursor_down", "down", show=False),
         Binding("k,up", "cursor_up", "up", show=False),
@@ -50,6 +54,7 @@ class Rows(DataTable[Text]):
 
     def __init__(self, columns: Sequence[Column], key: str, marks: bool = False, **options: Any) -> None:
         super().__init__(cursor_type="row", zebra_stripes=False, show_row_labels=False, **options)
+        self.cursor_foreground_priority = "renderable"
         self.all_columns, self.key_name, self.marks = columns, key, marks
         self.rows_shown: list[Row] = []
         self.marked: set[str] = set()
@@ -59,16 +64,23 @@ class Rows(DataTable[Text]):
         self._shape: tuple[tuple[str, ...], int] | None = None
 
     def on_mount(self) -> None:
+        self.app.theme_changed_signal.subscribe(self, lambda _: self._lay_out(anew=True))
         self._lay_out()
 
     def on_resize(self) -> None:
         self._lay_out()
 
-    def _lay_out(self) -> None:
+    def on_focus(self) -> None:
+        self.cursor_foreground_priority = "css"  # on the accent every colour but one would be hard to read
+
+    def on_blur(self) -> None:
+        self.cursor_foreground_priority = "renderable"
+
+    def _lay_out(self, anew: bool = False) -> None:
         """The columns, whenever there is another width to fill."""
         columns = self._columns()
         shape = (tuple(column.key for column in columns), self._room_for_flex(columns))
-        if shape == self._shape or not self.size.width:
+        if (shape == self._shape and not anew) or not self.size.width:
             return
         self._shape = shape
         self.clear(columns=True)
@@ -133,12 +145,12 @@ class Rows(DataTable[Text]):
 
     def _cell(self, column: Column, row: Row) -> Text:
         text = plain(column.show(row.get(column.key)))
-        right = "right" if column.right else "left"
-        return Text(text, style=self._colour(column.style(row)), justify=right, no_wrap=True, overflow="ellipsis")
+        style = self._colour(column.style(row))
+        return Text(text, style, justify="right" if column.right else "left", no_wrap=True, overflow="ellipsis")
 
     def _colour(self, name: str) -> str:
-        """A name of the theme (error, warning, success, secondary, accent), else as it is."""
-        return self.app.theme_variables.get(name, name)
+        """As the theme has it."""
+        return colour(self.app.current_theme, name)
 
     def _in_order(self) -> list[Row]:
         if self._sorted is None:

@@ -26,6 +26,18 @@ class SessionList(Request, frozen=True, tag="session list"):
     client: str = ""
 
 
+class SessionPage(Request, frozen=True, tag="session page"):
+    """Live sessions one of whose user, service, client or back-end contains each word of `text`; the first `limit`.
+
+    Ordered by a key of SessionList's value, the other way round if `down`. Value: {sessions, matching, total}.
+    """
+
+    text: str = ""
+    sort: str = "since"
+    down: bool = False
+    limit: int = 500
+
+
 class SessionKick(Request, frozen=True, tag="session kick"):
     """End sessions: those of the ids, and all that match the filters (all of them, where several are given).
 
@@ -58,8 +70,10 @@ class Route(Request, frozen=True, tag="route"):
 
     Value: {address, service, verdict, backend, host, port, login, steps: [{name, result, source, age, ms}], told,
     refusal}; verdict: route | refuse | temporary | relay; age: seconds since it was true for certain.
+    `down`: a back-end that counts as down.
     """
 
     address: str
     service: str = "imap"
     client: str = ""
+    down: str = ""

@@ -13,7 +13,7 @@ import msgspec
 
 from appliance.control import configured
 from appliance.control.api import Done, Event, Progress, Refused, Reply, Request
-from appliance.control.api.live import LogTail, Route, SessionKick, SessionList, Status
+from appliance.control.api.live import LogTail, Route, SessionKick, SessionList, SessionPage, Status
 from appliance.control.commands import OPERATOR, VIEWER, By, Command, Node, bounded
 from appliance.control.history import Wanted, recent
 from appliance.control.overview import backend_state
@@ -32,6 +32,10 @@ if TYPE_CHECKING:  # a command on a stopped node needs no event loop
     from appliance.control.hub import Hub
 
 OUTCOMES: Final = ("ok", "refused", *Refusal)
+SORTS: Final = {  # key of a session's value: of its row
+    "user": "user", "service": "service", "from": "client", "backend": "backend", "since": "since",
+    "in": "octets_in", "out": "octets_out", "state": "state",
+}  # fmt: skip
 HEARTBEAT: Final = 1.0  # seconds between two signs of life in a stream: a client that is gone is noticed by them
 
 
@@ -68,6 +72,22 @@ def sessions(node: Node, by: By, request: SessionList, file: BinaryIO | None) ->
     rows, missing = node.hub.sessions(request.user, request.service, request.backend, request.client)
     note = "; ".join(filter(None, (_of_most(node, request, rows), _missing(missing))))
     return Done([_row(row) for row in rows], note)
+
+
+def page(node: Node, by: By, request: SessionPage, file: BinaryIO | None) -> Done:
+    """So many of all workers' sessions as fit a screen: whoever looks on need not be sent all."""
+    if request.sort not in SORTS:
+        raise Refused(f"sessions are not sorted by {request.sort[:40]!r} (but by {', '.join(SORTS)})", 2)
+    rows, missing = node.hub.sessions() if node.hub else ([], [])
+    words = request.text.lower().split()
+    found = [row for row in rows if all(word in _words(row) for word in words)] if words else rows
+    found.sort(key=lambda row: getattr(row, SORTS[request.sort]), reverse=request.down)
+    shown = [_row(row) for row in found[: bounded(request.limit, 1000)]]
+    return Done({"sessions": shown, "matching": len(found), "total": len(rows)}, _missing(missing))
+
+
+def _words(row: SessionRow) -> str:
+    return f"{row.user} {row.service} {row.client} {row.backend}".lower()
 
 
 def _of_most(node: Node, request: SessionList, rows: Sequence[SessionRow]) -> str:
@@ -149,6 +169,10 @@ def route(node: Node, by: By, request: Route, file: BinaryIO | None) -> Done:
     connection, health = node.reader(), Health()
     for state in node.hub.states.all() if node.hub else ():
         health.told(state.backend, state.service, state.up, state.reason)
+    if request.down:
+        if request.down not in node.objects().names("backend"):
+            raise Refused(f"there is no back-end {request.down[:80]!r}")
+        health.told(request.down, request.service, False, "counted as down, as asked")
     try:
         snapshot = load_snapshot(connection, node.name, node.vault)
     except SnapshotError as error:
@@ -179,6 +203,7 @@ def _behind(names: Sequence[str]) -> str:
 HANDLERS: Final[dict[type[Request], Command]] = {
     Status: Command(status, VIEWER),
     SessionList: Command(sessions, VIEWER),
+    SessionPage: Command(page, VIEWER),
     SessionKick: Command(kick, OPERATOR),
     LogTail: Command(tail, VIEWER),
     Route: Command(route, VIEWER),
