@@ -97,8 +97,11 @@ class Listing(PlaceScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Who may only look is not offered changes; the node would refuse them anyway."""
-        binding = next((one for one in self._bindings if one.action.partition("(")[0] == action), None)
-        changes = binding is not None and binding.key.isupper()
+        changes = any(
+            binding.action.partition("(")[0] == action and binding.key.isupper()
+            for bindings in self._bindings.key_to_bindings.values()
+            for binding in bindings
+        )
         return False if changes and self.console.role == "viewer" else super().check_action(action, parameters)
 
     async def choose(self, question: str, choices: Choices, **more: Any) -> str | None:
@@ -123,13 +126,14 @@ class Listing(PlaceScreen):
         self.console.complain("these were not the same: nothing was changed")
         return ""
 
-    async def a_backend(self, question: str, current: str = "") -> str | None:
-        """One of those that are configured."""
+    async def a_backend(self, question: str, current: str = "", none: str = "", but: str = "") -> str | None:
+        """One of those that are configured, or, if it has a name, none of them (""). None: it was left."""
         found = await self.ask(BackendList())
         if found is None:
             return None
-        states = {"drain": ", takes no new sessions"}
-        choices = [
-            (one["name"], f"{one['name']}  {one['health']}{states.get(one['state'], '')}") for one in found.value
-        ]
+        drains = {"drain": ", takes no new sessions"}
+        choices = [("", none)] if none else []
+        for one in found.value:
+            if one["name"] != but:
+                choices.append((one["name"], f"{one['name']}   {one['health']}{drains.get(one['state'], '')}"))
         return await self.choose(question, choices, current=current)
