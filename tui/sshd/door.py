@@ -46,11 +46,14 @@ def address_of(host: str) -> str:
 class Door(asyncssh.SSHServer):
     """Asks the controller, and counts."""
 
-    def __init__(self, controller: Controller, entered: Callable[[Door], bool]) -> None:
+    def __init__(
+        self, controller: Controller, entered: Callable[[Door], bool], in_vain: Callable[[str], None]
+    ) -> None:
         self.guest: Guest | None = None
         self.client = ""
         self._controller = controller
         self._entered = entered  # whether there is room
+        self._in_vain = in_vain  # somebody from this address has gone whose failures only we saw
         self._valid: Guest | None = None
         self._tries = self._offers = 0
 
@@ -75,10 +78,10 @@ class Door(asyncssh.SSHServer):
             )
         log.info("%s logged in from %s by %s", self.guest.name, self.client, self.guest.by)
 
-    async def came_in_vain(self) -> None:
-        """The connection has ended without a log-in: keys that nobody has are failures, too."""
-        if self._offers and not self._tries:
-            await self._controller.gate(self.client, failed=1)
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client has gone. Keys that nobody has are a failure, too; of passwords the controller knows."""
+        if self.guest is None and self._offers and not self._tries:
+            self._in_vain(self.client)
 
     # --- keys ----------------------------------------------------------------------------------------------------
 

@@ -67,7 +67,7 @@ class Server:
     async def prepare(self) -> None:
         """Once, before it listens."""
         self._options = await asyncssh.SSHServerConnectionOptions.construct(
-            server_factory=lambda: Door(self._controller, self._enter),
+            server_factory=lambda: Door(self._controller, self._enter, self._left_in_vain),
             server_host_keys=[self._key],
             server_version="Postern",
             process_factory=self._attend,
@@ -149,8 +149,7 @@ class Server:
         with contextlib.closing(connection):
             try:
                 gate = await self._controller.gate(client)
-            except Silent as silent:
-                log.warning("nobody can log in: %s", silent)
+            except Silent:
                 gate = None  # the door says so, in a way that clients show
             if gate is not None and not gate.allowed:
                 return
@@ -171,6 +170,14 @@ class Server:
             return False
         self._doors.add(door)
         return True
+
+    def _left_in_vain(self, client: str) -> None:
+        log.info("a log-in from %s failed", client)
+        self._begin(self._count(client))
+
+    async def _count(self, client: str) -> None:
+        with contextlib.suppress(Silent):
+            await self._controller.gate(client, failed=1)
 
     # --- after it ----------------------------------------------------------------------------------------------------
 
