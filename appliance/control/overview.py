@@ -39,7 +39,7 @@ class Stores:
         known = self._said.get(name)
         if known is None:
             since = None if state in ("up", "drain", "unknown") else now
-        elif known[0] == state:
+        elif known[0] == state or {known[0], state} == {"partly", "down"}:
             since = known[1]
         else:
             since = None if state in ("up", "unknown") else now

@@ -24,7 +24,7 @@ from appliance.routing.services import listening
 from db import audit, bans, maps, meta
 from db.objects import Objects
 
-CALMLY: Final = 10.0  # seconds between two looks at the disk, the listeners, the bans
+CALMLY: Final = 5.0  # seconds between two looks at the disk, the listeners, the bans
 CERTIFICATES: Final = 3600.0
 CROWD: Final = ("sessions/", "waiting/")  # what tells that a session came or went, beside log-ins that ended well
 

@@ -38,7 +38,7 @@ def test_a_node_that_is_well_needs_nobody() -> None:
         ({"stores": [store("down", standby="mail1", users=1, reason="x"), store("drain", name="mail1")]}, "problem",
          "mail3 is down: log-ins of 1 person fail (x)", "backends", "mail3", NOW - 60),
         ({"stores": [store("partly", reason="sieve: greeting: none")]}, "problem",
-         "mail3 is partly down (sieve: greeting: none)", "backends", "mail3", NOW - 60),
+         "mail3 is partly down: some log-ins of 3,402 people fail (sieve: greeting: none)", "backends", "mail3", NOW - 60),
         ({"stores": [store("slow", answers_ms=2840, users=0)]}, "warning",
          "mail3 takes more than 2 s to answer: its log-ins wait", "backends", "mail3", NOW - 60),
         ({"certificates": [Certificate("*.example.org", NOW + 6.5 * DAY)]}, "problem",

@@ -269,7 +269,7 @@ def test_a_store_is_so_since_it_was_seen_to_become_so_and_its_time_does_not_trem
     assert stores.say("mail2", "up", 3.2, 10) == (None, 3)
     assert stores.say("mail2", "up", 7.9, 11) == (None, 3)
     assert stores.say("mail2", "up", 9.0, 12) == (None, 9)
-    assert stores.say("mail2", "down", None, 13) == (13, None)
+    assert stores.say("mail2", "partly", None, 13) == (13, None)
     assert stores.say("mail2", "down", None, 14) == (13, None)
     assert stores.say("mail2", "up", 1500, 15) == (None, 1500)
     assert stores.say("mail2", "up", 1900, 16) == (None, 1500)
