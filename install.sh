@@ -45,11 +45,12 @@ create_users() {
         return
     fi
     getent group postern-admin >/dev/null || groupadd --system postern-admin
-    for user in postern postern-sessions; do
+    for user in postern postern-sessions postern-console; do
         getent passwd "$user" >/dev/null ||
             useradd --system --user-group --no-create-home --home-dir "$STATE" --shell /usr/sbin/nologin "$user"
     done
-    usermod -aG postern-admin postern
+    usermod -aG postern-admin,postern-console postern
+    usermod -aG postern-admin postern-console
     usermod -aG postern postern-sessions
 }
 
@@ -98,7 +99,8 @@ start_detached() {
 start_under_systemd() {
     install -m 0644 systemd/postern.target systemd/*.service "$UNITS"
     systemctl daemon-reload
-    systemctl restart postern.service postern-controller.service  # systemd keeps the listening sockets meanwhile
+    # systemd keeps the listening sockets meanwhile
+    systemctl restart postern.service postern-controller.service postern-console.service
     if ! systemctl start "$workers"; then  # it returns when they serve; then the older ones drain
         systemctl stop "$workers"
         die "the session workers do not start, older ones go on; see $log"
@@ -124,6 +126,13 @@ remove_old_releases() {  # what neither runs nor came just before
     done
 }
 
+fingerprint() {  # as ssh shows it to who connects first (RFC 4648 without padding)
+    "$release/bin/python" -c 'import base64, hashlib, sys
+key = base64.b64decode(open(sys.argv[1]).read().split()[1])
+print("SHA256:" + base64.b64encode(hashlib.sha256(key).digest()).decode().rstrip("="), "(ED25519)")' \
+        "$STATE/ssh/ssh_host_ed25519_key.pub"
+}
+
 install_python
 create_users
 before=$(readlink -f "$PROGRAM/current" || true)
@@ -146,6 +155,9 @@ say
 say "Postern runs."
 "$release/bin/postern" --home "$STATE" status
 say
+say "Console:       ssh -p 2222 NAME@$(uname -n)   once there is an administrator:"
+say "               postern admin add NAME --role owner --key FILE.pub"
+say "Its host key:  $(fingerprint)"
 say "Stop it:       $stop_it"
 say "Its log:       $log"
 say "Configure it:  postern config export > site.toml; edit; postern config apply site.toml"

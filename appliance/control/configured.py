@@ -19,7 +19,7 @@ from db.catalogue import Problem, Setting
 from db.objects import Objects
 
 WORDS: Final = {"backend": "back-end"}
-SERVED: Final = frozenset({Service.IMAP, Service.POP3, Service.SIEVE})  # by this release
+SERVED: Final = frozenset({Service.IMAP, Service.POP3, Service.SIEVE, Service.CONSOLE})  # by this release
 NOT_SERVED: Final = "not served by this release: nothing listens"
 
 
@@ -100,7 +100,8 @@ def service_state(node: Node, objects: Objects, name: str) -> dict[str, str]:
         return {"state": "off", "reason": ""}
     if name not in SERVED:
         return {"state": "unavailable", "reason": NOT_SERVED}
-    return {"state": "on" if node.hub and node.hub.workers() else "stopped", "reason": ""}
+    serves = node.hub is not None and (name == Service.CONSOLE or bool(node.hub.workers()))
+    return {"state": "on" if serves else "stopped", "reason": ""}
 
 
 def users_of_backend(node: Node, name: str) -> list[str]:

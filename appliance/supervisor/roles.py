@@ -49,6 +49,7 @@ ROLES: Final = {
         # No fast bins: OpenSSL's large buffers make malloc empty them each time, which a log-in under TLS pays for.
         environment=(("GLIBC_TUNABLES", "glibc.malloc.mxfast=0"),),
     ),
+    "console": Role("tui.sshd", "postern-console", frozenset({"console"}), drains=True),
 }
 
 

@@ -35,7 +35,8 @@ MODES = {
     f"{STATE}/node.db": "640 postern postern",
     f"{STATE}/secret.key": "640 postern postern",
     f"{STATE}/tls/key.pem": "640 postern postern",
-    f"{STATE}/ssh/ssh_host_ed25519_key": "600 postern postern",
+    f"{STATE}/ssh/ssh_host_ed25519_key": "640 postern postern-console",
+    f"{STATE}/drop": "770 postern postern-console",
     f"{STATE}/control.sock": "660 postern postern-admin",
     "/etc/postern": "750 root postern",
 }
@@ -119,6 +120,7 @@ def test_installed_used_upgraded_and_stopped(machine: Machine) -> None:
         supervisor[0]: {supervisor[1]},
         "appliance.control.server": {"postern"},
         "appliance.sessions": {"postern-sessions"},
+        "tui.sshd": {"postern-console"},
     }
     modes = machine.run("stat", "-c", "%n %a %U %G", *MODES).stdout.splitlines()
     assert dict(line.split(" ", 1) for line in modes) == MODES

@@ -15,8 +15,12 @@ from appliance.supervisor.roles import ROLES
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "systemd"
-SERVICES = ["postern.service", "postern-controller.service", "postern-sessions@.service"]
-UNIT_OF = {"controller": "postern-controller.service", "sessions": "postern-sessions@.service"}
+UNIT_OF = {
+    "controller": "postern-controller.service",
+    "sessions": "postern-sessions@.service",
+    "console": "postern-console.service",
+}
+SERVICES = ["postern.service", *UNIT_OF.values()]
 MOST_EXPOSED = 2.0  # of 10, by systemd's own reckoning
 
 
@@ -78,8 +82,16 @@ def test_what_strangers_speak_to_can_write_nothing_and_may_nothing() -> None:
     assert found["CapabilityBoundingSet"] == "" and "AmbientCapabilities" not in found
 
 
+def test_who_lets_administrators_in_can_write_uploads_alone_and_read_no_configuration() -> None:
+    found = service("postern-console.service")
+    assert found["ProtectSystem"] == "strict" and found["ReadWritePaths"] == "-/var/lib/postern/drop"
+    assert found["CapabilityBoundingSet"] == "" and "AmbientCapabilities" not in found
+    members = [line.split()[1:] for line in (FOLDER / "sysusers.conf").read_text().splitlines() if line[:2] == "m "]
+    assert [group for user, group in members if user == "postern-console"] == ["postern-admin"]
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_nothing_runs_as_root_or_takes_modules_from_where_it_stands(name: str) -> None:
     found = service(name)
-    assert found["User"] in {"postern", "postern-sessions"}
+    assert found["User"] in {"postern", "postern-sessions", "postern-console"}
     assert " -P -m " in found["ExecStart"]
