@@ -49,6 +49,7 @@ class Console(Harmless):
     COMMAND_PALETTE_BINDING = "ctrl+p"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f", "find", "find a person"),
+        Binding("slash", "find", "find a person", key_display="/", show=False),
         Binding("colon", "command_palette", "go to", key_display=":"),
         Binding("u", "undo", "undo the last change", show=False),
         Binding("ctrl+t", "next_theme", "next theme: dark, light, 16 colours", show=False),

@@ -107,11 +107,17 @@ class PlaceScreen(Screen[None]):
     # --- filtering ---
 
     def action_filter(self) -> None:
-        """`/`: of a list its filter; elsewhere a person."""
+        """`/` in a list; elsewhere it finds a person."""
         for found in self.query(Filter):
             found.open()
             return
         self.console.action_find()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only a list can be filtered."""
+        if action == "filter" and not self.query(Filter):
+            return False
+        return super().check_action(action, parameters)
 
     def on_filter_typed(self, event: Filter.Typed) -> None:
         event.stop()

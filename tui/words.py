@@ -93,3 +93,11 @@ def bars(values: Sequence[float]) -> str:
 def many(number: int, noun: str, plural: str = "") -> str:
     """ "1 session", "12 sessions"."""
     return f"{count(number)} {noun if number == 1 else plural or noun + 's'}"
+
+
+def address(peer: Any) -> str:
+    """An IP address of `address:port`, `[address]:port`, or as it is."""
+    text = plain(peer)
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    return text.partition(":")[0] if text.count(":") == 1 else text

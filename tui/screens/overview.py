@@ -76,7 +76,7 @@ class Overview(PlaceScreen):
     topics: ClassVar = ("overview", "alerts")
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(str(number), f"alert({number})", f"to number {number}", show=False) for number in range(1, 10)),
-        Binding("slash", "filter", "find a person", key_display="/"),
+        Binding("slash", "app.find", "find a person", key_display="/"),
         Binding("f", "app.find", "find a person", show=False),
         Binding("tab", "app.focus_next", "services, stores, what needs you", show=False),
     ]

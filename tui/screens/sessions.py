@@ -21,7 +21,7 @@ from tui.listing import Listing, command
 from tui.place import Place
 from tui.widgets.filter import Filter
 from tui.widgets.rows import MOST, Column, Row, Rows
-from tui.words import count, many, plain, since, size
+from tui.words import address, count, many, plain, since, size
 
 AGAIN: Final = 2.0  # seconds between two askings, at least
 SHARE: Final = 10  # and so many times what the last one took
@@ -77,11 +77,11 @@ class Sessions(Listing):
             (
                 Column("user", "user", flex=True),
                 Column("service", "at", width=5),
-                Column("from", "from", width=21),
+                Column("from", "from", width=16, show=address),
                 Column("backend", "store", width=8),
                 Column("since", "since", right=True, show=since, width=7),
                 Column("in", "sent", right=True, show=size, width=6, wide=True),
-                Column("out", "got", right=True, show=size, width=6),
+                Column("out", "got", right=True, show=size, width=6, wider=90),
                 Column("state", "state", width=20, wide=True, style=lambda _: "secondary"),
             ),
             "id",
@@ -143,7 +143,7 @@ class Sessions(Listing):
         """Why it is there."""
         row = self.rows.current()
         if row is not None and row["user"]:
-            self.console.go("explain", f"{row['user']} {row['service']} {_ip(row['from'])}")
+            self.console.go("explain", f"{row['user']} {row['service']} {address(row['from'])}")
 
     def action_mark(self) -> None:
         """By the list."""
@@ -172,13 +172,6 @@ def _counted(shown: int, matching: int, total: int, wanted: str, note: str) -> s
     what = f"{count(matching)} of {many(total, 'session')} match" if wanted else many(total, "session")
     part = f"{count(shown)} of {count(matching)} shown" if shown < matching else ""
     return "  ·  ".join(filter(None, (what, part, plain(note))))
-
-
-def _ip(peer: str) -> str:
-    """Without the port, if there is one."""
-    if peer.startswith("["):
-        return peer[1:].partition("]")[0]
-    return peer.partition(":")[0] if peer.count(":") == 1 else peer
 
 
 PLACE = Place("sessions", "Sessions", "Who is connected now; end sessions.", Sessions, key="s", order=10)
