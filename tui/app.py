@@ -108,6 +108,8 @@ class Console(Harmless):
         self._touched = time.monotonic()
         self.set_timer(self.idle_after, self._perhaps_lock)
         await self.push_screen(Overview())
+        if self.role != "viewer" and self.facts.get("overview", {}).get("backends") == []:
+            self.go("first-run")  # nothing flows before there is a store
 
     def on_unmount(self) -> None:
         if self._watch is not None:

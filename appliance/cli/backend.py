@@ -14,6 +14,7 @@ from appliance.control.api.backends import (
     BackendCheck,
     BackendDrain,
     BackendEnable,
+    BackendFind,
     BackendList,
     BackendRemove,
     BackendSet,
@@ -139,6 +140,17 @@ def backend_check(name: str) -> None:
             _steps(failure.value)
         raise
     show(rows, _steps)
+
+
+@backend_command.command("find")
+def backend_find() -> None:
+    """Mail stores on this machine, at the ports where they usually stand: what `backend add` could be given.
+
+    \b
+    Example:
+      postern backend find
+    """
+    show_table(ask(BackendFind()).value, ("service", "address", "tls", "greeting"), "no store answers on this machine")
 
 
 def _steps(rows: Sequence[dict[str, Any]]) -> None:

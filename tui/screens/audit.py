@@ -47,11 +47,12 @@ class Audit(PlaceScreen):
         return f"audit · page {len(self.pages)}" if len(self.pages) > 1 else "audit"
 
     def body(self) -> ComposeResult:
+        width = self.app.size.width
         yield Rows(
             (
                 Column("ago", "Ago", right=True),
                 Column("by", "Who"),
-                Column("sentence", "What", style=lambda row: "" if row["verdict"] == "done" else "bold"),
+                Column("sentence", "What", style=_colour, width=max(width - (31 if width < 100 else 66), 40)),
                 Column("origin", "From", wide=True),
                 Column("id", "Change", right=True, wide=True),
             ),
@@ -160,8 +161,12 @@ def _row(row: Mapping[str, Any]) -> Row:
         "verdict": "done" if done else row["verdict"],
         "ago": since(at),
         "when": clock(at),
-        "sentence": sentence(row["what"]) + ("" if done else f" (▲ {plain(row['verdict'])})"),
+        "sentence": ("" if done else "▲ not done: ") + sentence(row["what"]),
     }
+
+
+def _colour(row: Row) -> str:
+    return "" if row["verdict"] == "done" else "bold"
 
 
 def _page(value: Mapping[str, Any]) -> Text:
@@ -172,7 +177,7 @@ def _page(value: Mapping[str, Any]) -> Text:
     if value["conflict"]:
         page.append(f" ▲ not done: {plain(value['conflict'])}\n", "bold")
     for change in value["changes"]:
-        page.append(f"\n {plain(list(change['key'].values()))}  ({plain(change['table'])})\n")
+        page.append(f"\n {plain(' '.join(filter(None, map(str, change['key'].values()))))}\n")
         wide = max((len(key["key"]) for key in change["keys"]), default=0)
         for key in change["keys"]:
             page.append(f"   {plain(key['key']):<{wide}}  ")

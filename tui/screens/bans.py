@@ -40,7 +40,7 @@ class Bans(PlaceScreen):
             (
                 Column("subject", "Refused"),
                 Column("scope", "Is an"),
-                Column("left", "For another", right=True),
+                Column("left", "Left", right=True),
                 Column("reason", "Why"),
                 Column("until", "Until", wide=True, show=_local),
             ),
@@ -110,7 +110,7 @@ def seconds_of(text: str) -> float:
 def _row(row: dict[str, Any]) -> Row:
     until = row["until"]
     left = datetime.fromisoformat(until).timestamp() - time.time() if until else None
-    shown = "good" if left is None else age(left)
+    shown = "for good" if left is None else age(left)
     return {**row, "id": f"{row['scope']} {row['subject']}", "left": shown}
 
 

@@ -59,3 +59,7 @@ class BackendCheck(Request, frozen=True, tag="backend check"):
     """Probe one, or all, step by step. Value: [{backend, service, ok, steps: [{name, result, ms}], reason}]."""
 
     name: str = ""
+
+
+class BackendFind(Request, frozen=True, tag="backend find"):
+    """Mail stores on this machine, at the usual ports. Value: [{service, address, tls, tls_pin, greeting}]."""

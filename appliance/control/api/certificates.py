@@ -10,7 +10,10 @@ class CertList(Request, frozen=True, tag="cert list"):
 
 
 class CertAdd(Request, frozen=True, tag="cert add"):
-    """PEM texts, for these names ("*" = default); replaces what serves exactly these names."""
+    """PEM texts, for these names ("*" = default); replaces what serves exactly these names.
+
+    Instead of a text `upload:NAME`: the file of that name that was sent by scp; it is deleted once it is in use.
+    """
 
     names: list[str]
     certificate: str

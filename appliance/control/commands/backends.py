@@ -14,6 +14,7 @@ from appliance.control.api.backends import (
     BackendCheck,
     BackendDrain,
     BackendEnable,
+    BackendFind,
     BackendList,
     BackendRemove,
     BackendSet,
@@ -22,6 +23,7 @@ from appliance.control.api.backends import (
 from appliance.control.commands import OPERATOR, VIEWER, By, Command, Node
 from appliance.routing.services import split
 from appliance.terms import Endpoint, TlsMode
+from db import catalogue
 from db.objects import Objects
 
 PROTOCOLS: Final = ("imap", "pop3", "sieve", "smtp", "lmtp")
@@ -97,6 +99,15 @@ def check(node: Node, by: By, request: BackendCheck, file: BinaryIO | None) -> I
     yield Done(rows)
 
 
+def find(node: Node, by: By, request: BackendFind, file: BinaryIO | None) -> Done:
+    """Stores on this machine that are ours to be put in front of."""
+    from appliance.control import neighbours  # an event loop and TLS, for this alone
+
+    listening = catalogue.listeners(node.objects().bodies(), node.name)
+    own = {catalogue.host_port(address)[1] for _, _, address in listening}
+    return Done(list(neighbours.found(own)))
+
+
 def _store(node: Node, by: By, what: str, name: str, values: dict[str, Any]) -> Done:
     body = configured.with_values(node.objects(), "backend", name, values)
     return editing.change_objects(node, by, what, {("backend", name): body})
@@ -149,4 +160,5 @@ HANDLERS: Final[dict[type[Request], Command]] = {
     BackendDrain: Command(drain, OPERATOR),
     BackendEnable: Command(enable, OPERATOR),
     BackendCheck: Command(check, VIEWER),
+    BackendFind: Command(find, VIEWER),
 }

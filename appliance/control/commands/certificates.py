@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Final, NamedTuple
 
@@ -10,7 +11,10 @@ from appliance.control.api import Done, Refused, Request
 from appliance.control.api.certificates import CertAdd, CertCheck, CertList, CertRemove
 from appliance.control.commands import OPERATOR, VIEWER, By, Command, Node
 from appliance.control.editing import Body, Key
+from appliance.drop import UPLOAD, Drop, Unfit
 from db.objects import Objects
+
+LONGEST: Final = 256 * 1024  # octets of a file with a certificate or key
 
 
 class Pair(NamedTuple):
@@ -31,16 +35,22 @@ def add(node: Node, by: By, request: CertAdd, file: BinaryIO | None) -> Done:
     """One for these names; what others had of the same names goes over to it."""
     if not request.names:
         raise Refused("a certificate needs a name", 2)
-    found = x509.problems(request.certificate, request.key, request.names, x509.now_utc())
+    certificate, key = _pem(node, request.certificate), _pem(node, request.key)
+    found = x509.problems(certificate, key, request.names, x509.now_utc())
     if found:
         raise Refused(f"certificate for {', '.join(request.names)}: {'; '.join(found)}", value={"problems": found})
     objects = node.objects()
-    body = {"names": request.names, "certificate": request.certificate, "key": request.key.rstrip("\r\n")}
+    body = {"names": request.names, "certificate": certificate, "key": key.rstrip("\r\n")}
     changes: dict[Key, Body | None] = {
         **_without(objects, set(request.names)),
         ("certificate", request.names[0]): body,
     }
-    return editing.change_objects(node, by, f"cert add {' '.join(request.names)}", changes)
+    done = editing.change_objects(node, by, f"cert add {' '.join(request.names)}", changes)
+    for text in {request.certificate, request.key}:
+        if text.startswith(UPLOAD):  # a key must not lie about once it is in use
+            with contextlib.suppress(OSError, Unfit):
+                Drop(node.home.drop).remove(text.removeprefix(UPLOAD))
+    return done
 
 
 def check(node: Node, by: By, request: CertCheck, file: BinaryIO | None) -> Done:
@@ -60,6 +70,19 @@ def remove(node: Node, by: By, request: CertRemove, file: BinaryIO | None) -> Do
             return editing.change_objects(node, by, f"cert remove {request.name}", {("certificate", name): None})
     there = [other for name in objects.names("certificate") for other in objects.get("certificate", name)["names"]]
     raise Refused(f"there is no certificate for {request.name!r} (there is: {', '.join(there) or 'none'})")
+
+
+def _pem(node: Node, text: str) -> str:
+    """The text itself, or of `upload:NAME` what is in the file that was sent. Raises Refused."""
+    if not text.startswith(UPLOAD):
+        return text
+    try:
+        with Drop(node.home.drop).opened(text.removeprefix(UPLOAD)) as file:
+            return file.read(LONGEST).decode("ascii", "replace")
+    except Unfit as error:
+        raise Refused(str(error)) from error
+    except OSError as error:
+        raise Refused(f"the upload cannot be read: {error.strerror}") from error
 
 
 def _without(objects: Objects, names: set[str]) -> dict[Key, Body | None]:
