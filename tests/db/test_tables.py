@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from db import accounts, audit, bans, history, maps, meta, rows
+from db import accounts, admins, audit, bans, console, history, maps, meta, rows, trials
 from db.audit import Record
 from db.maps import MapState
 from db.objects import read_objects
@@ -45,6 +45,51 @@ def test_equal_bodies_are_equal_texts(config: sqlite3.Connection) -> None:
     put(config, "object", 1, kind="k", name="a", body={"x": 1, "y": {"d": 1, "c": 2}})
     put(config, "object", 1, kind="k", name="b", body={"y": {"c": 2, "d": 1}, "x": 1})
     assert len({body for (body,) in config.execute("SELECT body FROM object")}) == 1
+
+
+def test_administrators(config: sqlite3.Connection) -> None:
+    key = {"key": "ssh-ed25519 AAAA", "fingerprint": "SHA256:x", "comment": "ä"}
+    row = {"name": "maria", "role": "owner", "keys": [key], "password": "$argon2id$x", "totp": "sealed:x"}
+    put(config, "admin", 3, **row)
+    put(config, "admin", 4, name="anna", role="viewer", keys=[], password="", totp="")
+    assert rows.read(config, "admin", {"name": "maria"}) == (row, 3)
+    assert [one.name for one in admins.all(config)] == ["anna", "maria"]
+    found = admins.get(config, "maria")
+    assert found is not None and (found.row(), found.rev) == (row, 3)
+    assert "argon2" not in repr(found) and "sealed" not in repr(found)
+    assert (admins.role(config, "anna"), admins.role(config, "nobody"), admins.get(config, "nobody")) == (
+        "viewer", "", None,
+    )  # fmt: skip
+    rows.erase(config, "admin", {"name": "maria"}, 5)
+    assert admins.get(config, "maria") is None
+    assert rows.wrong("admin", {"name": "x"}, {**row, "name": "x", "keys": "[]"}) == "keys of admin is of another type"
+
+
+def test_an_administrators_secrets_are_masked_and_absent_ones_seen_to_be_absent() -> None:
+    image = {"table": "admin", "key": {"name": "m"}, "row": {"name": "m", "password": "$x", "totp": ""}, "rev": 1}
+    assert audit.masked(image)["row"] == {"name": "m", "password": audit.KEPT, "totp": ""}
+
+
+def test_what_a_node_remembers_of_consoles(node: sqlite3.Connection) -> None:
+    console.came_in(node, "maria", 5.0)
+    console.came_in(node, "maria", 7.0)
+    assert console.seen(node) == {"maria": 7.0}
+    console.trust(node, "192.0.2.7", 1000.0)
+    assert console.is_trusted(node, "192.0.2.7", 1000.0 + console.DAY)
+    assert not console.is_trusted(node, "192.0.2.7", 1001.0 + console.DAY)
+    console.trust(node, "192.0.2.8", 1001.0 + console.DAY)
+    assert node.execute("SELECT count(*) FROM console_trusted").fetchone() == (1,)
+    console.use_step(node, "maria", "digest", 9)
+    assert (console.last_step(node, "maria", "digest"), console.last_step(node, "maria", "other")) == (9, 0)
+
+
+def test_one_change_is_on_trial_at_most(node: sqlite3.Connection) -> None:
+    assert trials.get(node) is None
+    for number in (1, 2):
+        trials.put(node, trials.Trial(str(number), 5.0, 60.0, "maria", "here", 3, 0))
+    assert trials.get(node) == trials.Trial("2", 5.0, 60.0, "maria", "here", 3, 0)
+    trials.forget(node)
+    assert trials.get(node) is None
 
 
 def test_map_entries(config: sqlite3.Connection) -> None:

@@ -55,9 +55,11 @@ def test_bans_expire_by_themselves() -> None:
             Ban("address", "198.51.100.1", 1010, "", 1),
             Ban("account", "Maria@example.test", 1010, "", 1),
             Ban("address", "no address", 0, "", 1),
+            Ban("console", "203.0.113.7", 0, "", 1),
         ],
         clock=lambda: now[0],
     )
     assert bans.address("192.0.2.9") and bans.address("198.51.100.1") and bans.account("maria@example.test")
+    assert not bans.address("203.0.113.7"), "a ban of the console alone turns mail away"
     now[0] = 1010
     assert bans.address("192.0.2.9") and not bans.address("198.51.100.1") and not bans.account("maria@example.test")
