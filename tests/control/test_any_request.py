@@ -20,7 +20,8 @@ from db.catalogue import KINDS
 TEXTS = st.one_of(
     st.sampled_from([
         "", "*", "one", "people", "imap", "site", "limits", "certificate", "maria@example.test", "@example.test", "x@",
-        "maria", "owner", "192.0.2.7", "::1/64", "::ffff:1.2.3.4", "1", "9" * 30, "a\0b", "<kept>", "sealed:x", "ok", "refused",
+        "maria", "owner", "192.0.2.7", "::1/64", "::ffff:1.2.3.4", "1", "9" * 30, "a\0b", "<kept>", "sealed:x",
+        "ok", "refused",
     ]),
     st.sampled_from([setting.name for kind in KINDS.values() for setting in kind.settings]),
     st.text(max_size=12),
