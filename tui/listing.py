@@ -30,7 +30,7 @@ class Listing(PlaceScreen):
     """Filter, list, summary."""
 
     DEFAULT_CSS = """
-    Listing Rows { height: 1fr; }
+    Listing Rows { height: 1fr; overflow-x: hidden; }
     Listing .summary { height: auto; max-height: 5; padding: 0 1; color: $secondary; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
