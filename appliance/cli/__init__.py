@@ -13,7 +13,8 @@ from typing import Final
 
 import click
 
-from appliance.cli.base import Invocation
+from appliance.cli.base import Failure, Invocation, plain
+from appliance.cli.files import is_remote
 from appliance.home import Home
 
 # noun: (the module of appliance.cli that defines NOUN_command, its line in `postern --help`)
@@ -36,9 +37,15 @@ NOUNS: Final[dict[str, tuple[str, str]]] = {
     "log": ("live", "Log-ins as they happen."),
     "audit": ("audit", "Who changed what, and how to take it back."),
     "tui": ("terminal", "The console, on this terminal."),
+    "upload": ("upload", "Files sent by scp, for commands to take as upload:NAME."),
     "backup": ("node", "Write everything this node keeps into one file."),
     "restore": ("node", "Load a backup."),
 }
+
+
+# what is of the machine, and not of the node; the console over SSH is what one gets without a command
+OF_THE_MACHINE: Final = frozenset({"init", "run", "restore"})
+UNKNOWN: Final = 64  # exit status over SSH
 
 
 class Nouns(click.Group):
@@ -55,6 +62,14 @@ class Nouns(click.Group):
         module = import_module(f"appliance.cli.{NOUNS[cmd_name][0]}")
         command: click.Command = getattr(module, f"{cmd_name}_command")
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command of a line; over SSH not every one is to be had."""
+        if is_remote():
+            _check_remote(args[0])
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The nouns' lines in the help, from the table: nothing needs loading."""
@@ -77,7 +92,18 @@ def root(context: click.Context, home: str | None, as_json: bool) -> None:
     Example:
       postern --home /tmp/node1 backend list --json
     """
+    if home is not None and is_remote():
+        raise Failure("over SSH there is this node alone: leave --home out", 2)
     context.obj = Invocation(Home.find(home), as_json)
+
+
+def _check_remote(noun: str) -> None:
+    if noun in OF_THE_MACHINE:
+        raise Failure(f"`postern {noun}` is not to be had over SSH: type it on the machine itself")
+    if noun == "tui" and not sys.stdin.isatty():
+        raise Failure("over SSH the console is what you get without a command: `ssh -p 2222 NAME@NODE`")
+    if noun not in NOUNS:
+        raise Failure(f"there is no command {plain(noun[:80])!r}: `--help` lists all", UNKNOWN)
 
 
 def to_front(arguments: Sequence[str]) -> list[str]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO
 
 import click
 
+from appliance.cli import files
 from appliance.cli.base import COUNT, Failure, ask, invocation, plain, read_password, show, show_table
 from appliance.control.api.accounts import (
     AccountAdd,
@@ -111,7 +114,9 @@ def account_remove(address: str) -> None:
 @account_command.command("import")
 @click.argument("file", type=click.Path(allow_dash=True, path_type=Path))
 def account_import(file: Path) -> None:
-    """Import CSV `address,password-or-hash` from FILE, or - for standard input. Any wrong line blocks all.
+    """Import CSV `address,password-or-hash` from FILE (upload:NAME: one that was sent by scp), or - for standard input.
+
+    Any wrong line blocks all.
 
     \b
     Example:
@@ -119,7 +124,7 @@ def account_import(file: Path) -> None:
     """
     with _opened(file) as source:
         try:
-            value = ask(AccountImport(), file=source).value
+            value = ask(AccountImport(str(file) if source is None else ""), file=source).value
         except Failure as failure:
             if isinstance(failure.value, dict) and not invocation().json:
                 for wrong in failure.value.get("errors", []):
@@ -128,11 +133,20 @@ def account_import(file: Path) -> None:
     show(value, f"{value['read']:,} read: {value['new']:,} new, {value['changed']:,} changed, {value['same']:,} same")
 
 
-def _opened(file: Path) -> BinaryIO:
-    """The file; of standard input a copy, which has an end that the node can see."""
+@contextmanager
+def _opened(file: Path) -> Iterator[BinaryIO | None]:
+    """The file; of standard input a copy, which has an end that the node can see; none for an upload."""
+    if str(file).startswith(files.UPLOAD):
+        yield None
+        return
+    with _source(file) as source:
+        yield source
+
+
+def _source(file: Path) -> BinaryIO:
     try:
-        if str(file) != "-":
-            return file.open("rb")
+        if files.is_plain(file):
+            return files.of_this_machine(file).open("rb")
         copy = TemporaryFile()  # noqa: SIM115 - the caller closes it
         shutil.copyfileobj(sys.stdin.buffer, copy)
         copy.seek(0)

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 import click
 
-from appliance.cli.base import Failure, ask, invocation, plain, read_password, show, show_table
+from appliance.cli import files
+from appliance.cli.base import ask, invocation, plain, read_password, show, show_table
 from appliance.control.api.admins import (
     AdminAdd,
     AdminKeyAdd,
@@ -164,14 +165,7 @@ def _show_secret(value: Mapping[str, Any]) -> None:
 
 
 def _read(file: Path) -> str:
-    try:
-        with click.open_file(str(file), "rb") as source:
-            octets: bytes = source.read(LONGEST)
-            return octets.decode()
-    except OSError as error:
-        raise Failure(f"cannot read {file}: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise Failure(f"{file} is no public key: it is no text") from error
+    return files.text_of(file, LONGEST)
 
 
 def _key(key: Mapping[str, str]) -> str:

@@ -8,10 +8,12 @@ from typing import Any
 
 import click
 
+from appliance.cli import files
 from appliance.cli.base import Failure, ask, invocation, plain, show, show_table
 from appliance.control.api.certificates import CertAdd, CertCheck, CertList, CertRemove
 
-FILE = click.Path(path_type=Path)
+LONGEST = 256 * 1024  # octets of a file
+FILE = click.Path(allow_dash=True, path_type=Path)
 
 
 @click.group("cert")
@@ -81,7 +83,4 @@ def _checked(rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _read(path: Path) -> str:
-    try:
-        return path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Failure(f"cannot read {path}: {getattr(error, 'strerror', None) or 'it is no text'}") from error
+    return str(path) if str(path).startswith(files.UPLOAD) else files.text_of(path, LONGEST)

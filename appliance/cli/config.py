@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from appliance.cli import files
 from appliance.cli.base import Failure, ask, invocation, plain, show, show_json
 from appliance.cli.trying import TRY, on_trial, outcome
 from appliance.control.api import Request
@@ -17,7 +18,7 @@ from appliance.control.api.trial import GiveUp, Keep
 if TYPE_CHECKING:
     from appliance.control.tomlfile import Fault, Reading
 
-FILE = click.Path(path_type=Path)
+FILE = click.Path(allow_dash=True, path_type=Path)
 MARKS = {"add": "+", "set": "~", "remove": "-"}
 
 Differences = list[dict[str, Any]]
@@ -125,7 +126,11 @@ def _load(file: Path) -> Reading:
     from appliance.control import tomlfile
 
     try:
-        reading = tomlfile.load(file)
+        if files.is_plain(file):
+            reading = tomlfile.load(files.of_this_machine(file))
+        else:
+            text = files.text_of(file, tomlfile.LONGEST)
+            reading = tomlfile.read(text, lambda name: files.named(name, tomlfile.content))
     except OSError as error:
         raise Failure(f"cannot read {file}: {error.strerror or error}") from error
     if reading.faults:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import click
 
 from appliance.cli.base import Failure, plain
+from appliance.cli.files import is_plain, of_this_machine
 
 SHOWN: Final = 20  # error lines; --json has more
 COUNTS: Final = {
@@ -24,12 +24,15 @@ COUNTS: Final = {
 
 
 @contextmanager
-def opened(file: str) -> Iterator[tuple[BinaryIO, str]]:
-    """A file, or standard input for "-", and what it is called. Raises Failure."""
+def opened(file: str) -> Iterator[tuple[BinaryIO | None, str]]:
+    """A file, or standard input for "-", and what it is called; no file for an upload. Raises Failure."""
     if file == "-":
         yield sys.stdin.buffer, "standard input"
         return
-    path = Path(file)
+    if not is_plain(file):  # the node has it
+        yield None, file
+        return
+    path = of_this_machine(file)
     journal = path.with_name(path.name + "-wal")  # SQLite's: what was written to the file, but is not in it yet
     if journal.exists() and journal.stat().st_size:
         raise Failure(f"{file} is being written to: make a copy by `sqlite3 {file} '.backup COPY'`, and import that")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import click
 
+from appliance.cli import files
 from appliance.cli.base import Failure, ask, invocation, show, show_table
 from appliance.control.api import Done, Refused
 from appliance.control.api.archive import Backup, Restore
@@ -57,18 +60,24 @@ def run_command(roles: tuple[str, ...]) -> None:
 
 
 @click.command("backup")
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
 @click.option("--with-spool", is_flag=True, help="Undelivered mail too: restored later, it may be delivered twice.")
 def backup_command(file: Path, with_spool: bool) -> None:
-    """Write everything this node keeps into FILE (mode 0600), consistent while it runs. It contains the secret key.
+    """Write everything this node keeps into FILE (mode 0600), or - for standard output; consistent while it runs.
+
+    It contains the secret key.
 
     \b
     Example:
       postern backup /root/mail1.tar
     """
-    with _whole_file(file) as archive:
+    with _to_output() if str(file) == "-" else _whole_file(files.of_this_machine(file)) as archive:
         done = ask(Backup(with_spool), file=archive)
-    show({**done.value, "file": str(file)}, f"{file}: revision {done.value['revision']} of node {done.value['node']}")
+    said = f"{file}: revision {done.value['revision']} of node {done.value['node']}"
+    if str(file) == "-":
+        click.echo(said, err=True)
+    else:
+        show({**done.value, "file": str(file)}, said)
 
 
 @click.command("restore")
@@ -105,6 +114,17 @@ def _opened(file: Path) -> BinaryIO:
         return file.open("rb")
     except OSError as error:
         raise Failure(f"cannot read {file}: {error.strerror}") from error
+
+
+@contextmanager
+def _to_output() -> Iterator[BinaryIO]:
+    """A file that is copied to standard output once all of it is there."""
+    if sys.stdout.isatty():
+        raise Failure("a backup is nothing to look at: `postern backup - > FILE`")
+    with tempfile.TemporaryFile() as file:
+        yield cast(BinaryIO, file)
+        file.seek(0)
+        shutil.copyfileobj(file, sys.stdout.buffer)
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import click
@@ -62,9 +61,10 @@ def _told(value: Any, was_set: bool = False) -> str:
 
 
 def _content(path: str) -> str:
+    from appliance.cli import files
     from appliance.control.tomlfile import content
 
     try:
-        return content(Path(path))
+        return files.named(path, content)
     except ValueError as error:
         raise Failure(str(error)) from error

@@ -20,6 +20,7 @@ from appliance.control.api import Done, Progress, Refused, Reply
 from appliance.control.api.accounts import AccountImport
 from appliance.control.formats.lines import Block, Wrong, blocks, text
 from appliance.control.node import By, Node
+from appliance.control.sentfile import sent
 from appliance.routing import names, passwords
 from appliance.routing.schemes import UnknownScheme
 from db import accounts
@@ -65,8 +66,11 @@ def address_of(objects: Objects, typed: str) -> str:
 
 def run(node: Node, by: By, request: AccountImport, file: BinaryIO | None) -> Iterator[Reply]:
     """The handler of AccountImport. Raises Refused."""
-    if file is None:
-        raise Refused("account import needs a file", 2)
+    with sent(node.home, request.file, file, "account import") as source:
+        yield from _run(node, by, source)
+
+
+def _run(node: Node, by: By, file: BinaryIO) -> Iterator[Reply]:
     report = Report()
     found = yield from _read(node.objects(), file, report)
     if report.errors_total:

@@ -28,6 +28,7 @@ from appliance.control.api.maps import MapImport
 from appliance.control.formats import FORMATS, HEAD, Source, Unreadable, Wrong, detect
 from appliance.control.mapentries import EntryRules
 from appliance.control.node import By, Node
+from appliance.control.sentfile import sent
 from db import audit, maps
 from db.maps import MapState
 from db.staging import Difference, Staging
@@ -72,14 +73,12 @@ class Report(msgspec.Struct):
 
 def run(node: Node, by: By, request: MapImport, file: BinaryIO | None) -> Iterator[Reply]:
     """The handler of MapImport. Raises Refused."""
-    if file is None:
-        raise Refused("map import needs a file", 2)
     if not _one_at_a_time.acquire(blocking=False):
         raise Refused("another import is under way: wait until it has ended")
     try:
         sweep(node)
-        with _folder(node.home.staging) as folder:
-            done = yield from _run(node, by, request, file, folder)
+        with sent(node.home, request.file, file, "map import") as source, _folder(node.home.staging) as folder:
+            done = yield from _run(node, by, request, source, folder)
     except Unreadable as error:
         raise Refused(f"{request.file}: {error}") from error
     except sqlite3.Error as error:  # a full disk, above all

@@ -99,7 +99,8 @@ def test_roles_come_after_it_and_it_survives_in_the_store(node: Node, manager: M
     assert len({name for name, _ in manager.stored}) == 2 and len(manager.stored) == 4
     controller = manager.role("appliance.control.server", "controller")
     sessions = manager.role("appliance.sessions", "sessions-0.1")
-    eventually(lambda: "ready" in log_of(node), "both roles serve")
+    manager.role("tui.sshd", "console")
+    eventually(lambda: "ready" in log_of(node), "all roles serve")
     assert greets(node)
 
     first.kill()
@@ -156,12 +157,13 @@ def test_an_upgrade_is_a_second_unit_beside_the_first(node: Node, manager: Manag
     supervisor = manager.supervisor()
     manager.until("READY=1")
     manager.role("appliance.control.server", "controller")
+    manager.role("tui.sshd", "console")
     old = manager.role("appliance.sessions", "sessions-0.1")
     eventually(lambda: "ready" in log_of(node), "the old release serves")
     with socket.create_connection((node.host, node.imap), 20) as session:
         assert session.recv(200).startswith(b"* OK")
         new = manager.role("appliance.sessions", "sessions-0.2")
-        eventually(lambda: len(of_home(node.home)) == 1 + 1 + 2 + 3, "the old one drains")
+        eventually(lambda: len(of_home(node.home)) == 1 + 1 + 1 + 2 + 3, "the old one drains")
         supervisor.kill()
         supervisor.wait()
         manager.supervisor()

@@ -18,7 +18,7 @@ from textual.widgets import DataTable, Input, Static
 
 from appliance.control.api import Refused
 from appliance.control.api.certificates import CertAdd, CertCheck, CertList, CertRemove
-from appliance.control.api.console import ConsoleUploads
+from appliance.control.api.uploads import ConsoleUploads
 from tui.place import Place, PlaceScreen
 from tui.settings import TRIAL_SECONDS
 from tui.widgets.choose import Choose

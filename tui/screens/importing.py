@@ -18,7 +18,7 @@ from textual.widgets import DataTable, Static
 from textual.worker import Worker
 
 from appliance.control.api import Progress, Refused
-from appliance.control.api.console import ConsoleUploads
+from appliance.control.api.uploads import ConsoleUploads
 from appliance.control.api.maps import MapImport, MapShow
 from tui import differences
 from tui.listing import Listing, command
@@ -209,7 +209,7 @@ class Importing(Listing):
         apply = f"Apply, skip {many(report['errors_total'], 'wrong line')}" if skips else "Apply"
         choices = [("", "Leave all as it is"), ("apply", f"{apply}; open sessions go on")]
         if report["moved"] or gone:
-            choices.append(("end", f"{apply}; end the sessions of who then lives elsewhere"))
+            choices.append(("end", f"{apply}; end the sessions of who moved"))
         effect = [f"{count(number)} {words}" for number, words in (
             (report["new"], "new"), (report["moved"], "live elsewhere then"), (gone, "in this map no more")) if number]
         typed = self.typed()

@@ -54,5 +54,8 @@ class AccountRemove(Request, frozen=True, tag="account remove"):
 class AccountImport(Request, frozen=True, tag="account import"):
     """The file is CSV `address,password-or-hash`; those that exist get the new password. Any wrong line blocks all.
 
+    It comes with the request, or was sent before (`file`: upload:NAME).
     Value, refused or done: {read, new, changed, same, errors: [{line, text}]}.
     """
+
+    file: str = ""

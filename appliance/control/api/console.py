@@ -83,14 +83,3 @@ class ConsoleCode(Request, frozen=True, tag="console code"):
 
     def __repr__(self) -> str:
         return "ConsoleCode(***)"
-
-
-class ConsoleUploads(Request, frozen=True, tag="console uploads"):
-    """Files that administrators sent by SFTP or scp, newest first. Value: [{name, by, size, at}]."""
-
-
-class ConsoleUploaded(Request, frozen=True, tag="console uploaded"):
-    """One of them. Value: {name, size}; `remove` deletes it. Requests that carry files take `upload:NAME` for it."""
-
-    name: str
-    remove: bool = False

@@ -53,6 +53,8 @@ class MapDelete(Request, frozen=True, tag="map delete"):
 class MapImport(Request, frozen=True, tag="map import"):
     """Carries the file's descriptor. `file` is the name it is spoken of by; an empty format is told from the content.
 
+    Without a descriptor `file` is upload:NAME, one that was sent before.
+
     Value, done or refused: {map, format, reason, read, new, moved, gone, same, duplicates, errors: [{line, text}],
     errors_total, applied, absent, first, moves, examples}. read = new + moved + same + duplicates + errors_total.
     absent: entries that the file does not name (gone, if mode is replace); first: [[line, address, backend]] as read.

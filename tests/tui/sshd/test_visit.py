@@ -211,7 +211,8 @@ def test_without_a_command_it_is_the_console_and_its_own_terminal(world: World) 
     async def story(_: Server) -> None:
         async with await world.connect() as connection:
             process = await on_terminal(connection)
-            output, _ = await process.communicate()
+            output, error = await process.communicate()
+            assert not error
             assert isinstance(output, bytes)
             first, second = output.decode().splitlines()
             words, environment, size = json.loads(first)
@@ -228,7 +229,8 @@ def test_a_terminal_that_can_show_nothing_gets_the_help(world: World, term: str 
     async def story(_: Server) -> None:
         async with await world.connect() as connection:
             process = await connection.create_process(None, term_type=term)
-            output, _ = await process.communicate()
+            output, error = await process.communicate()
+            assert not error
             assert json.loads(str(output))[0] == ["--help"] and process.exit_status == 0
 
     world.tell(story)
@@ -315,7 +317,8 @@ def test_codes_lock_the_console_and_refuse_commands_and_files(world: World) -> N
             with pytest.raises((asyncssh.SFTPError, asyncssh.ChannelOpenError)):
                 await connection.start_sftp_client()
             process = await on_terminal(connection)
-            output, _ = await process.communicate()
+            output, error = await process.communicate()
+            assert not error
             assert json.loads(output.decode().splitlines()[0])[0] == ["tui"]
         entered = [one for one in world.controller.asked if one["do"] == "console enter"]
         assert [one.get("locked") for one in entered] == [True]
