@@ -10,6 +10,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from contextvars import copy_context
 from itertools import islice
 from typing import Any, BinaryIO, Final
 
@@ -37,7 +38,8 @@ class Node:
         Whoever is cancelled meanwhile hangs up: the node gives up what it can (an import, an export).
         """
         loop = asyncio.get_running_loop()
-        told = None if progress is None else lambda one: loop.call_soon_threadsafe(progress, one)
+        context = copy_context()
+        told = None if progress is None else lambda one: loop.call_soon_threadsafe(progress, one, context=context)
         call: list[Client] = []
         async with self._free:
             try:
@@ -88,6 +90,7 @@ class Stream:
         self._heard = heard
         self._lost = lost
         self._loop = asyncio.get_running_loop()
+        self._context = copy_context()  # the app's: a timer that is begun in an event's call needs it
         self._client: Client | None = None
         self._over = threading.Event()
 
@@ -115,7 +118,7 @@ class Stream:
 
     def _tell(self, whom: Callable[[Any], None], what: Any) -> None:
         try:
-            self._loop.call_soon_threadsafe(self._guarded, whom, what)
+            self._loop.call_soon_threadsafe(self._guarded, whom, what, context=self._context)
         except RuntimeError:  # the loop is closed: so are we
             self._over.set()
 
