@@ -104,7 +104,8 @@ class Client:
                     return
                 elif isinstance(reply, Failed):
                     raise Refused(reply.text, reply.status, reply.value)
-        raise Refused("the node went away")
+        again = "; if that stays so, open the console again" if INHERITED in os.environ else ""
+        raise Refused(f"the node ended this conversation{again}")
 
     def close(self) -> None:
         """End the conversation."""

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from appliance.cluster.log import Op, put
 from appliance.control.api import Refused
-from appliance.control.node import By, Node
+from appliance.control.commands import OWNER, By, Node
 from db import admins
 from db.admins import Admin
-
-OWNER: Final = "owner"
 
 
 def guard(node: Node, by: By, ops: Sequence[Op]) -> list[Op]:

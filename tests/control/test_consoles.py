@@ -15,6 +15,7 @@ from appliance.control.api.console import ConsoleCode, ConsoleEnter, ConsoleKey,
 from appliance.control.api.live import LogTail, Status
 from appliance.control.client import Client
 from appliance.control.entered import CONVERSATIONS
+from appliance.control.reception import ENTERED
 from tests.control.letting import Inside
 from tests.control.running import Running
 from tests.services.ports import eventually
@@ -110,6 +111,14 @@ def _who(controller: Running) -> str:
             return str(client.ask(ConsoleWho()).value["name"])
     except Refused:
         return ""
+
+
+def test_consoles_leave_room_for_this_machines_own_commands(enter: Enter, controller: Running) -> None:
+    for _ in range(ENTERED):
+        enter("vera")
+    with pytest.raises(Refused, match="conversations of consoles are open already"):
+        enter("maria")
+    assert controller.ask(ConsoleWho()).value["role"] == "owner"
 
 
 def test_when_the_controller_is_gone_the_console_says_what_to_do(

@@ -34,6 +34,7 @@ from db import admins, bans
 from db.admins import Admin
 
 BAN_SECONDS: Final = 3600.0
+LONGEST: Final = 64  # characters of a client address that are looked at
 GUARD: Final = By("postern", "console")
 
 log = logging.getLogger("postern.control")
@@ -54,19 +55,20 @@ def password(node: Node, by: By, request: ConsolePassword, file: BinaryIO | None
     wanted = found is not None and bool(found.totp)
     code = node.door.knows_code(found, secret, request.code, used=knows)
     allowed = knows and (code or not wanted)
+    client = request.client[:LONGEST]
     if allowed:
-        node.door.note_password(request.name, request.client)
+        node.door.note_password(request.name, client)
     else:
-        _failed(node, request.client, 1)
+        _failed(node, client, 1)
     return Done({"allowed": allowed})
 
 
 def address(node: Node, by: By, request: ConsoleAddress, file: BinaryIO | None) -> Done:
     """Whether, and how soon."""
+    client = request.client[:LONGEST]
     if request.failed > 0:
-        _failed(node, request.client, request.failed)
-    allowed = node.door.is_open(node.reader(), request.client)
-    return Done({"allowed": allowed, "delay": node.door.keeper.delay(request.client)})
+        _failed(node, client, request.failed)
+    return Done({"allowed": node.door.is_open(node.reader(), client), "delay": node.door.keeper.delay(client)})
 
 
 def enter(node: Node, by: By, request: ConsoleEnter, file: BinaryIO | None) -> Done:
@@ -74,8 +76,8 @@ def enter(node: Node, by: By, request: ConsoleEnter, file: BinaryIO | None) -> D
     role = admins.role(node.reader(), request.name)
     if not role:
         raise Refused(f"there is no administrator {request.name[:80]!r}")
-    by_key = not node.door.by_password(request.name, request.client)
-    entered = Entered(request.name, request.client[:80], request.locked, by_key)
+    client = request.client[:LONGEST]
+    entered = Entered(request.name, client, request.locked, not node.door.by_password(request.name, client))
     _converse(node, entered, file)
     if not entered.locked:
         node.door.came_in(entered)
