@@ -21,11 +21,13 @@ class Meter:
         self._since = self._at = 0.0  # of this phase
         self._from = 0
 
-    def told(self, progress: Progress, at: float) -> None:
-        """It has come so far, at this moment."""
-        if self._now is None or self._now.phase != progress.phase:
+    def told(self, progress: Progress, at: float) -> bool:
+        """It has come so far, at this moment. Whether that is another phase than before."""
+        begins = self._now is None or self._now.phase != progress.phase
+        if begins:
             self._since, self._from = at, progress.done
         self._now, self._at = progress, at
+        return begins
 
     def line(self, width: int) -> str:
         """As one line of at most `width` letters."""

@@ -51,7 +51,7 @@ def state_colour(row: Row) -> str:
 async def drain(screen: Listing, row: Row) -> None:
     """Ask, then drain. For workers."""
     name = row["name"]
-    effect = [f"{many(row['sessions'], 'session')} that are open go on; here you see how many are left."]
+    effect = [f"{many(row['sessions'], 'open session goes', 'open sessions go')} on; here you see how many are left."]
     if row["users"]:
         who = many(row["users"], "person lives there and", "people live there and")
         standby = row.get("standby")

@@ -22,7 +22,7 @@ async def undo_import(screen: Listing, name: str) -> Done | None:
     choices = (
         ("", "Leave all as it is"),
         ("back", "Go back; open sessions go on until they end"),
-        ("end", "Go back; end the sessions of who then lives elsewhere"),
+        ("end", "Go back; end the sessions of who moves by it"),
     )
     effect = (
         f"now {many(now, 'entry', 'entries')}, then {many(undo['entries'], 'entry', 'entries')}",

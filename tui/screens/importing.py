@@ -18,8 +18,8 @@ from textual.widgets import DataTable, Static
 from textual.worker import Worker
 
 from appliance.control.api import Progress, Refused
-from appliance.control.api.uploads import ConsoleUploads
 from appliance.control.api.maps import MapImport, MapShow
+from appliance.control.api.uploads import ConsoleUploads
 from tui import differences
 from tui.listing import Listing, command
 from tui.mapfile import OF_UPLOADS, Origin, how_to_upload, is_remote, of_path, of_upload, opened
@@ -169,7 +169,8 @@ class Importing(Listing):
         return None
 
     def _progressed(self, progress: Progress) -> None:
-        self._meter.told(progress, time.monotonic())
+        if self._meter.told(progress, time.monotonic()):
+            self._paint()
 
     def _paint(self) -> None:
         self.query_one("#progress", Static).update(self._meter.line(max(self.size.width - 2, 20)))
