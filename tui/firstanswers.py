@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from appliance.control.api import Refused
 from appliance.control.api.admins import AdminAdd
@@ -23,7 +23,8 @@ from tui.widgets.choose import Choose
 from tui.widgets.dialog import Prompt
 from tui.words import plain
 
-TLS = (
+LOG_SECONDS: Final = 3.0  # that the log may take to tell of a log-in
+TLS: Final = (
     ("none", "no TLS: only inside this machine or a network of its own"),
     ("starttls", "STARTTLS, its certificate verified"),
     ("implicit", "TLS from the first octet, its certificate verified"),
@@ -186,14 +187,19 @@ class Answers(PlaceScreen):
             self.tell("login", f"✗ {why}")
             return
         lines = await self._route(address)
-        self.tell("login", *lines, "…")
-        said = await asyncio.to_thread(log_in, where, address, password)
+        self.tell("login", "trying …", *lines)
+        heard: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        log = self.console.node.follow(LogTail(user=address, last=0), heard.put_nowait, lambda _: None)
+        try:
+            said = await asyncio.to_thread(log_in, where, address, password)
+            lines += [*said, await _logged(heard)]
+        finally:
+            log.close()
         worked = said[-1].startswith("OK")
         if worked:
             self.known = self.known._replace(tried=address)
-        log = await self._logged(address)
-        end = "✓ Mail flows: this log-in went through the node." if worked else f"✗ It did not work: {said[-1]}"
-        self.tell("login", *lines, *said, *log, end)
+        verdict = "✓ Mail flows: this log-in went through the node." if worked else f"✗ It did not work: {said[-1]}"
+        self.tell("login", verdict, *lines)
 
     async def _route(self, address: str) -> list[str]:
         """Where the node would send it, and why."""
@@ -203,22 +209,14 @@ class Answers(PlaceScreen):
         steps = "; ".join(f"{step['name']}: {step['result']}" for step in done.value["steps"])
         return [f"route: {done.value['verdict']} {done.value['backend'] or ''} ({steps})"]
 
-    async def _logged(self, address: str) -> list[str]:
-        """What the node's log says of it."""
-        seen: list[Any] = []
-        over = asyncio.Event()
-        stream = self.console.node.follow(
-            LogTail(user=address, last=1, follow=False), seen.append, lambda _: over.set()
-        )
-        try:
-            await asyncio.wait_for(over.wait(), 3)
-        except TimeoutError:
-            pass
-        finally:
-            stream.close()
-        return [
-            f"log: {one['service']} {one['refusal'] or 'ok'}, {one['backend']}, {one['ms']} ms" for one in seen[-1:]
-        ]
+
+async def _logged(heard: asyncio.Queue[dict[str, Any]]) -> str:
+    """What the node's log says of it."""
+    try:
+        one = await asyncio.wait_for(heard.get(), LOG_SECONDS)
+    except TimeoutError:
+        return "log: nothing yet"
+    return f"log: {one['service']} {one['refusal'] or 'ok'}, {one['backend'] or 'no back-end'}, {one['ms']} ms"
 
 
 def _visit(row: dict[str, Any]) -> list[str]:

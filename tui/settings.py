@@ -51,7 +51,7 @@ class SettingsScreen(PlaceScreen):
     @work(exclusive=True, group="load")
     async def load(self) -> None:
         done = await self.ask(self.reads())
-        if done is not None and self.is_mounted:
+        if done is not None and self.query(Form):  # it may be closing
             self.form.show(done.value["settings"])
 
     # --- what others say differently ---

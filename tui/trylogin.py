@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import imaplib
+import re
 import ssl
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -76,4 +77,6 @@ def _context() -> ssl.SSLContext:
 
 
 def _said(words: Any) -> str:
-    return plain(words.decode("ascii", "replace") if isinstance(words, bytes) else words, 200)
+    """A server's words, without the list of what it can."""
+    text = words.decode("ascii", "replace") if isinstance(words, bytes) else str(words)
+    return plain(re.sub(r"\[CAPABILITY [^]]*\] ?", "", text), 200)

@@ -76,7 +76,7 @@ class Administrators(PlaceScreen):
     @work(exclusive=True, group="load")
     async def load(self) -> None:
         done = await self.ask(AdminList())
-        if done is not None and self.is_mounted:
+        if done is not None and self.query(Rows):  # it may be closing
             self.query_one(Rows).show([_row(row) for row in done.value])
             self._say_keys()
             self.refresh_bindings()
@@ -204,7 +204,7 @@ class Administrators(PlaceScreen):
         if action in OWNERS:
             return self.console.role == "owner"
         if action in ("password", "codes") and self.console.role != "owner":
-            row = self.query_one(Rows).current() if self.is_mounted else None
+            row = self.query_one(Rows).current() if self.query(Rows) else None
             return row is not None and row["name"] == self.console.who
         return True
 

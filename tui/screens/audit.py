@@ -67,7 +67,7 @@ class Audit(PlaceScreen):
     @work(exclusive=True, group="load")
     async def load(self) -> None:
         done = await self.ask(AuditList(self.pages[-1], PAGE + 1))
-        if done is not None and self.is_mounted:
+        if done is not None and self.query(Rows):  # it may be closing
             self.more = len(done.value) > PAGE
             self.query_one(Rows).show([_row(row) for row in done.value[:PAGE]])
             self._say_exact()
@@ -125,7 +125,7 @@ class Change(PlaceScreen):
     @work(exclusive=True, group="load")
     async def load(self) -> None:
         done = await self.ask(AuditShow(self.subject))
-        if done is not None and self.is_mounted:
+        if done is not None and self.query("#change"):
             self.query_one("#change", Static).update(_page(done.value))
 
     @work(exclusive=True, group="act")

@@ -54,7 +54,7 @@ class Bans(PlaceScreen):
     @work(exclusive=True, group="load")
     async def load(self) -> None:
         done = await self.ask(BanList())
-        if done is not None and self.is_mounted:
+        if done is not None and self.query(Rows):  # it may be closing
             self.query_one(Rows).show([_row(row) for row in done.value])
 
     @work(exclusive=True, group="act")

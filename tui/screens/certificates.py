@@ -60,7 +60,7 @@ class Certificates(PlaceScreen):
     async def load(self) -> None:
         listed = await self.ask(CertList())
         checked = await self._checked()
-        if listed is not None and self.is_mounted:
+        if listed is not None and self.query(Rows):  # it may be closing
             found = {tuple(row["names"]): row for row in checked}
             self.query_one(Rows).show([_row(row, found.get(tuple(row["names"]), {})) for row in listed.value])
             self._say_details()

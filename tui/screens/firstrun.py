@@ -92,7 +92,7 @@ class FirstRun(Answers):
 
     def say(self) -> None:
         """As it is now; the cursor goes to the first open question when it comes here."""
-        if not self.is_mounted:
+        if not self.query(Rows):  # it is closing
             return
         first, self.listed = not self.listed, steps(self.known)
         rows = self.query_one(Rows)

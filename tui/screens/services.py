@@ -51,7 +51,7 @@ class Services(PlaceScreen):
     @work(exclusive=True, group="load")
     async def load(self) -> None:
         done = await self.ask(ServiceList())
-        if done is not None and self.is_mounted:
+        if done is not None and self.query(Rows):  # it may be closing
             self.query_one(Rows).show([self._row(row) for row in done.value])
 
     def _row(self, row: dict[str, Any]) -> Row:

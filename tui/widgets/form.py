@@ -100,7 +100,7 @@ class Form(Vertical):
 
     def say(self) -> None:
         """As it is now."""
-        if self.is_mounted:
+        if self.query(Rows):  # neither before it is there, nor while it closes
             self.query_one(Rows).show([self._row(name, setting) for name, setting in self.draft.settings.items()])
             self._say_help()
             self.refresh_bindings()
