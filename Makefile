@@ -14,9 +14,11 @@ types:
 	.venv/bin/mypy
 bench:
 	.venv/bin/python tests/bench/compare.py
+screenshots:
+	.venv/bin/python -m tests.demo.screenshots
 requirements:
 	python3 -m venv .venv-lock && .venv-lock/bin/pip install -q pip-tools
 	$(PIP_COMPILE) --output-file requirements.txt pyproject.toml
 	$(PIP_COMPILE) --extra dev --output-file requirements-dev.txt pyproject.toml
 
-.PHONY: check long test lint types bench requirements
+.PHONY: check long test lint types bench screenshots requirements

@@ -153,7 +153,7 @@ def _of_store(store: Mapping[str, Any], standby: str) -> tuple[Level, str] | Non
         return "problem", f"{name} is partly down: some {_log_ins(store)} fail ({reason})"
     if store["state"] == "slow":
         seconds = int((store["answers_ms"] or 0) / 1000) or 1
-        return "warning", f"{name} takes more than {seconds} s to answer: {_log_ins(store)} wait"
+        return "warning", f"{name} is slow, over {seconds} s: {_log_ins(store)} wait"
     return None
 
 

@@ -41,7 +41,7 @@ def test_a_node_that_is_well_needs_nobody() -> None:
          "mail3 is partly down: some log-ins of 3,402 people fail (sieve: greeting: none)", "backends", "mail3",
          NOW - 60),
         ({"stores": [store("slow", answers_ms=2840, users=0)]}, "warning",
-         "mail3 takes more than 2 s to answer: its log-ins wait", "backends", "mail3", NOW - 60),
+         "mail3 is slow, over 2 s: its log-ins wait", "backends", "mail3", NOW - 60),
         ({"certificates": [Certificate("*.example.org", NOW + 6.5 * DAY)]}, "problem",
          "certificate *.example.org expires in 6 days: clients will refuse it", "certificates", "*.example.org",
          NOW - 7.5 * DAY),
