@@ -25,12 +25,13 @@ LOOKING = """
 account list, admin list, admin password, admin totp, audit list, audit show, backend check, backend find, backend
 list, backend show, ban list, cert check, cert list, config diff, config export, console code, console open, console
 who, find, log tail, map entries, map export, map get, map list, map show, overview, route, service list, service
-show, session list, session page, settings new, status, watch
+show, session list, session page, settings new, status, watch, console uploads
 """
 RUNNING = """
 account add, account disable, account enable, account import, account password, account remove, audit revert,
 backend add, backend drain, backend enable, backend remove, backend set, ban add, ban lift, cert add, cert remove,
-config apply, config give-up, config keep, map create, map delete, map import, map put, map remove, map set, map undo,
+config apply, config give-up, config keep, console upload text, console uploaded,
+map create, map delete, map import, map put, map remove, map set, map undo,
 service set, session kick, try
 """
 OWNING = "admin add, admin key add, admin key remove, admin remove, admin role, backup, restore"
