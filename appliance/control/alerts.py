@@ -113,8 +113,9 @@ class Watchman:
 
     def _doors(self, signs: Signs) -> Iterator[Alert]:
         for service, sentences in signs.closed.items():
+            screen = "metrics" if service == "metrics" else "services"
             for sentence in sentences:
-                yield self._alert(signs, f"door {sentence}", "problem", sentence, "services", service)
+                yield self._alert(signs, f"door {sentence}", "problem", sentence, screen, service)
 
     def _certificates(self, signs: Signs) -> Iterator[Alert]:
         for one in signs.certificates:

@@ -99,9 +99,10 @@ class Page:
         self._registry.register(Measured(hub, node))
         self._servers: dict[str, asyncio.Server] = {}
         self._open = 0
+        self.problems: list[str] = []  # what could not be opened, and why
 
     async def listen(self, addresses: Sequence[str]) -> list[str]:
-        """Be at these addresses and no others. Returns what could not be opened, and why."""
+        """Be at these addresses and no others. Returns `problems`."""
         for address in self._servers.keys() - set(addresses):
             self._servers.pop(address).close()
         problems = []
@@ -114,6 +115,7 @@ class Page:
             except (OSError, ValueError) as error:
                 why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
                 problems.append(f"cannot listen on {address} for metrics: {why}")
+        self.problems = problems
         return problems
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -69,6 +69,9 @@ class Around(Protocol):
     def possible(self, listeners: Sequence[ListenerSpec]) -> list[str]:
         """Which of these cannot be opened, and why."""
 
+    def no_metrics(self) -> list[str]:
+        """Where figures should be served and cannot be now, and why."""
+
     def changed(self, revision: int, listeners: bool) -> list[str]:
         """The configuration changed, with `listeners` their addresses too. What of it cannot be had now, and why."""
 

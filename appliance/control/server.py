@@ -101,6 +101,10 @@ class Controller:
         """See appliance.control.node.Around."""
         return self.supervision.possible(listeners)
 
+    def no_metrics(self) -> list[str]:
+        """See appliance.control.node.Around."""
+        return self.page.problems
+
     def changed(self, revision: int, listeners: bool) -> list[str]:
         """See appliance.control.node.Around."""
         problems = self._in_loop(self._reconfigure())

@@ -143,6 +143,8 @@ def _closed(node: Node, objects: Objects) -> dict[str, list[str]]:
     for problem in node.around.possible(specs) if node.around else ():
         service = next((spec.service for spec in specs if f" for {spec.service}:" in problem), "")
         found.setdefault(service, []).append(problem)
+    if node.around and (problems := node.around.no_metrics()):
+        found["metrics"] = problems
     return found
 
 

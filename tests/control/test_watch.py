@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -132,6 +133,16 @@ def test_a_change_on_trial_waits_for_somebody(controller: Running, watcher: Watc
     assert "service set limits" in watcher.now["alerts"][0]["text"]
     controller.ask(Keep(trial["id"]))
     watcher.hears(lambda now: now["revision"]["trial"] is None and not now["alerts"], "it stays")
+
+
+def test_figures_that_cannot_be_served_are_told(controller: Running, watcher: Watcher) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        controller.ask(ServiceSet("metrics", {"listen": [address]}))
+        watcher.hears(lambda now: now["alerts"] and now["alerts"][0]["screen"] == "metrics", "the port is taken")
+        assert watcher.now["alerts"][0]["text"].startswith(f"cannot listen on {address} for metrics: ")
+    controller.ask(ServiceSet("metrics", {"listen": []}))
+    watcher.hears(lambda now: not now["alerts"], "it is not wanted any more")
 
 
 def test_only_the_topics_that_are_wanted(controller: Running) -> None:

@@ -19,7 +19,7 @@ class Watch(Request, frozen=True, tag="watch"):
     sessions: a number that is another one whenever a session came or went. The list itself is to be asked for.
     revision: {revision, trial: null | {id, since, until, what}}: of the configuration; a change that waits to be kept.
     alerts: [{id, level, text, screen, subject, since}], worst first; level: problem | warning; screen: which one
-        leads to the cause (services, backends, certificates, maps, log, bans, audit), about `subject`.
+        leads to the cause (services, metrics, backends, certificates, maps, log, bans, audit), about `subject`.
     Progress in between says that the stream is alive.
     """
 
