@@ -105,7 +105,7 @@ def main() -> int:
     parser.add_argument("--instance", default=f"console-{os.getpid()}")
     given = parser.parse_args()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(name)s: %(levelname)s: %(message)s")
-    logging.getLogger("asyncssh").setLevel(logging.CRITICAL)  # it would tell what strangers make up
+    logging.getLogger("asyncssh").setLevel(logging.ERROR)  # below, it tells what strangers make up
     os.umask(0o027)
     home = Home.find(given.home)
 

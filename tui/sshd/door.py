@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
-from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from typing import Final, NamedTuple, Protocol
 
 import asyncssh
 
+from tui.sshd import session
 from tui.sshd.controller import Controller, Gate, Silent
+from tui.sshd.session import Session
 
 TRIES: Final = 3  # passwords on one connection
 OFFERS: Final = 12  # keys on one connection: an agent offers all it has
@@ -43,17 +45,24 @@ def address_of(host: str) -> str:
     return str(getattr(address, "ipv4_mapped", None) or address)
 
 
+class House(session.House, Protocol):
+    """What is behind the door."""
+
+    def enter(self, door: Door) -> bool:
+        """Whether there is room for who has just logged in."""
+
+    def left_in_vain(self, client: str) -> None:
+        """Somebody has gone from there whose failures only the door saw."""
+
+
 class Door(asyncssh.SSHServer):
     """Asks the controller, and counts."""
 
-    def __init__(
-        self, controller: Controller, entered: Callable[[Door], bool], in_vain: Callable[[str], None]
-    ) -> None:
+    def __init__(self, controller: Controller, house: House) -> None:
         self.guest: Guest | None = None
         self.client = ""
         self._controller = controller
-        self._entered = entered  # whether there is room
-        self._in_vain = in_vain  # somebody from this address has gone whose failures only we saw
+        self._house = house
         self._valid: Guest | None = None
         self._tries = self._offers = 0
 
@@ -72,7 +81,7 @@ class Door(asyncssh.SSHServer):
         if self._valid is None or self._valid.name != self.connection.get_extra_info("username"):
             raise asyncssh.PermissionDenied("not authenticated")
         self.guest = self._valid
-        if not self._entered(self):
+        if not self._house.enter(self):
             raise asyncssh.DisconnectError(
                 asyncssh.DISC_TOO_MANY_CONNECTIONS, "too many of your connections are open: close one"
             )
@@ -81,7 +90,11 @@ class Door(asyncssh.SSHServer):
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has gone. Keys that nobody has are a failure, too; of passwords the controller knows."""
         if self.guest is None and self._offers and not self._tries:
-            self._in_vain(self.client)
+            self._house.left_in_vain(self.client)
+
+    def session_requested(self) -> asyncssh.SSHServerSession[bytes]:
+        """The client opens one."""
+        return Session(self._house)
 
     # --- keys ----------------------------------------------------------------------------------------------------
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Final
 
 import asyncssh
 
 CHUNK: Final = 64 * 1024
+CLOSE_SECONDS: Final = 1.0
 
 
 async def show(process: asyncssh.SSHServerProcess[bytes], child: asyncio.subprocess.Process) -> None:
@@ -32,6 +34,15 @@ async def feed(process: asyncssh.SSHServerProcess[bytes], child: asyncio.subproc
     except (BrokenPipeError, ConnectionResetError):
         return
     child.stdin.close()
+
+
+async def close(child: asyncio.subprocess.Process) -> None:
+    """Of one that has ended: what nobody will read any more is read here, so that its pipes close."""
+    assert child.stdin is not None and child.stdout is not None and child.stderr is not None
+    if not child.stdin.transport.is_closing():
+        child.stdin.transport.abort()
+    with suppress(TimeoutError, OSError):
+        await asyncio.wait_for(asyncio.gather(child.stdout.read(), child.stderr.read()), CLOSE_SECONDS)
 
 
 async def _next(process: asyncssh.SSHServerProcess[bytes]) -> bytes:

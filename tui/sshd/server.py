@@ -11,15 +11,18 @@ import ipaddress
 import logging
 import socket
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any, Final
 
 import asyncssh
 
+from appliance.control.api import Refused
 from appliance.drop import Drop
 from appliance.home import Home
 from appliance.role import Lent
 from tui.sshd.controller import Controller, Silent
 from tui.sshd.door import SILENT, Door, Guest, address_of
+from tui.sshd.session import Streams
 from tui.sshd.uploads import receive
 from tui.sshd.visit import LOCKED, STOPPING, Visit
 
@@ -33,6 +36,7 @@ SESSIONS_EACH: Final = 8
 KEEPALIVE_SECONDS: Final = 60
 SWEEP_SECONDS: Final = 3600.0
 FAREWELL_SECONDS: Final = 4.0
+CROWDED: Final = "too many sessions are open: close one"
 
 ALGORITHMS: Final[dict[str, Any]] = {
     "kex_algs": ["mlkem768x25519-sha256", "curve25519-sha256", "curve25519-sha256@libssh.org"],
@@ -67,10 +71,9 @@ class Server:
     async def prepare(self) -> None:
         """Once, before it listens."""
         self._options = await asyncssh.SSHServerConnectionOptions.construct(
-            server_factory=lambda: Door(self._controller, self._enter, self._left_in_vain),
+            server_factory=lambda: Door(self._controller, self),
             server_host_keys=[self._key],
             server_version="Postern",
-            process_factory=self._attend,
             encoding=None,
             line_editor=False,
             password_auth=False,
@@ -162,8 +165,8 @@ class Server:
                 finally:
                     self._doors.discard(door)
 
-    def _enter(self, door: Door) -> bool:
-        """Whether there is room for who has just logged in."""
+    def enter(self, door: Door) -> bool:
+        """See tui.sshd.door.House."""
         assert door.guest is not None
         same = sum(other.guest is not None and other.guest.name == door.guest.name for other in self._doors)
         if same >= INSIDE_EACH or len(self._doors) >= INSIDE:
@@ -171,7 +174,8 @@ class Server:
         self._doors.add(door)
         return True
 
-    def _left_in_vain(self, client: str) -> None:
+    def left_in_vain(self, client: str) -> None:
+        """See tui.sshd.door.House."""
         log.info("a log-in from %s failed", client)
         self._begin(self._count(client))
 
@@ -181,18 +185,40 @@ class Server:
 
     # --- after it ----------------------------------------------------------------------------------------------------
 
-    async def _attend(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
-        """One session."""
-        guest: Guest = process.get_extra_info("door").guest
+    def attend(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
+        """See tui.sshd.session.House."""
+        self._begin(self._attend(process, process.get_extra_info("door").guest))
+
+    async def _attend(self, process: asyncssh.SSHServerProcess[bytes], guest: Guest) -> None:
+        with contextlib.closing(process), self._counted(guest) as has_room:
+            if not has_room:
+                _refuse(process.channel, process.stderr, CROWDED)
+            elif (process.command or "").startswith("scp "):
+                streams = Streams(process.channel, process.stdin, process.stdout, process.stderr)
+                await self._receive(streams, guest, process.command)
+            else:
+                await self._visit(process, guest)
+
+    def transfer(self, streams: Streams) -> None:
+        """See tui.sshd.session.House."""
+        self._begin(self._transfer(streams, streams.channel.get_extra_info("door").guest))
+
+    async def _transfer(self, streams: Streams, guest: Guest) -> None:
+        with contextlib.closing(streams.channel), self._counted(guest) as has_room:
+            if has_room:
+                await self._receive(streams, guest)
+            else:
+                _refuse(streams.channel, streams.stderr, CROWDED)
+
+    @contextlib.contextmanager
+    def _counted(self, guest: Guest) -> Iterator[bool]:
+        """Whether one more session has room; it is counted meanwhile."""
         if self._sessions[guest.name] >= SESSIONS_EACH or self._sessions.total() >= SESSIONS:
-            self._refuse(process, "too many sessions are open: close one")
+            yield False
             return
         self._sessions[guest.name] += 1
         try:
-            if process.subsystem == "sftp" or (process.command or "").startswith("scp "):
-                await self._receive(process, guest)
-            else:
-                await self._visit(process, guest)
+            yield True
         finally:
             self._sessions[guest.name] -= 1
 
@@ -204,25 +230,20 @@ class Server:
         finally:
             self._visits.discard(visit)
 
-    async def _receive(self, process: asyncssh.SSHServerProcess[bytes], guest: Guest) -> None:
-        if guest.locked:
-            self._refuse(process, LOCKED)
-            return
+    async def _receive(self, streams: Streams, guest: Guest, scp: str | None = None) -> None:
         try:
+            if guest.locked:
+                raise Refused(LOCKED)
             role, held = await self._controller.enter(guest.name, guest.client, False)
+            held.close()
+            if role == "viewer":
+                raise Refused("uploads need the role operator; yours is viewer")
+        except Refused as refused:
+            _refuse(streams.channel, streams.stderr, refused.text)
         except Silent:
-            self._refuse(process, SILENT)
-            return
-        held.close()
-        if role == "viewer":
-            self._refuse(process, "uploads need the role operator; yours is viewer")
-            return
-        await receive(process, guest, self.drop)
-
-    def _refuse(self, process: asyncssh.SSHServerProcess[bytes], why: str) -> None:
-        with contextlib.suppress(OSError, asyncssh.Error):
-            process.stderr.write(f"postern: {why}\n".encode())
-            process.exit(1)
+            _refuse(streams.channel, streams.stderr, SILENT)
+        else:
+            await receive(streams, guest, self.drop, scp)
 
     async def _sweep(self) -> None:
         partials = True
@@ -233,6 +254,12 @@ class Server:
                 log.warning("uploads cannot be kept: %s: %s", self.drop.path, error.strerror or error)
             partials = False
             await asyncio.sleep(SWEEP_SECONDS)
+
+
+def _refuse(channel: asyncssh.SSHServerChannel[bytes], to: asyncssh.SSHWriter[bytes], why: str) -> None:
+    with contextlib.suppress(OSError, asyncssh.Error):
+        to.write(f"postern: {why}\n".encode())
+        channel.exit(1)
 
 
 def _network(client: str) -> str:

@@ -7,6 +7,7 @@ folder: there is one level, and names are plain.
 from __future__ import annotations
 
 import logging
+import posixpath
 import stat
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -18,21 +19,21 @@ from asyncssh.sftp import run_sftp_server
 
 from appliance.drop import Drop, Partial, Unfit, Upload
 from tui.sshd.door import Guest
+from tui.sshd.session import Streams
 
 VERSION: Final = 3
 SENT: Final = asyncssh.FXF_WRITE | asyncssh.FXF_CREAT
-HERE: Final = (b"", b"/", b".", b"/.")
 
 log = logging.getLogger("postern.console")
 
 
-async def receive(process: asyncssh.SSHServerProcess[bytes], guest: Guest, drop: Drop) -> None:
+async def receive(streams: Streams, guest: Guest, drop: Drop, scp: str | None = None) -> None:
     """Serve SFTP, or the old scp protocol if that is the command, until the client is done."""
-    server = Uploads(process, guest, drop)
-    if process.subsystem == "sftp":
-        await run_sftp_server(server, process.stdin, process.stdout, VERSION)
+    server = Uploads(streams, guest, drop)
+    if scp is None:
+        await run_sftp_server(server, streams.stdin, streams.stdout, VERSION)
         return
-    serving = run_scp_server(server, process.command or "", process.stdin, process.stdout, process.stderr)
+    serving = run_scp_server(server, scp, streams.stdin, streams.stdout, streams.stderr)
     if serving is not None:
         await serving
 
@@ -50,9 +51,9 @@ def _told() -> Iterator[None]:
 class Uploads(asyncssh.SFTPServer):
     """The folder as one client sees it."""
 
-    def __init__(self, process: asyncssh.SSHServerProcess[bytes], guest: Guest, drop: Drop) -> None:
-        super().__init__(process.channel)
-        self._process, self._guest, self._drop = process, guest, drop
+    def __init__(self, streams: Streams, guest: Guest, drop: Drop) -> None:
+        super().__init__(streams.channel)
+        self._streams, self._guest, self._drop = streams, guest, drop
 
     # --- files -----------------------------------------------------------------------------------------------------
 
@@ -76,7 +77,7 @@ class Uploads(asyncssh.SFTPServer):
     def close(self, file_obj: object) -> None:
         """It is whole, if the client says so; a connection that ended says nothing."""
         partial = cast(Partial, file_obj)
-        if self._process.stdin.at_eof() or partial.broken:
+        if self._streams.stdin.at_eof() or partial.broken:
             self._drop.discard(partial)
             log.warning("upload %s by %s did not arrive whole, and is gone", partial.name, partial.by)
             if partial.broken:
@@ -93,11 +94,11 @@ class Uploads(asyncssh.SFTPServer):
 
     def realpath(self, path: bytes) -> bytes:
         """There is one level."""
-        return b"/" if path in HERE else b"/" + path.lstrip(b"/").removeprefix(b"./")
+        return _plain(path)
 
     def stat(self, path: bytes) -> asyncssh.SFTPAttrs:
         """Of the folder, or a whole file."""
-        if path in HERE:
+        if _plain(path) == b"/":
             return asyncssh.SFTPAttrs(type=asyncssh.FILEXFER_TYPE_DIRECTORY, permissions=stat.S_IFDIR | 0o770)
         for upload in self._drop.uploads():
             if upload.name == _name(path):
@@ -108,7 +109,7 @@ class Uploads(asyncssh.SFTPServer):
 
     async def scandir(self, path: bytes) -> AsyncIterator[asyncssh.SFTPName]:
         """All whole files."""
-        if path not in HERE:
+        if _plain(path) != b"/":
             raise asyncssh.SFTPNoSuchFile("there are no folders here")
         for upload in self._drop.uploads():
             yield asyncssh.SFTPName(upload.name.encode(), attrs=_attributes(upload))
@@ -148,11 +149,15 @@ class Uploads(asyncssh.SFTPServer):
         self.channel.exit(0)
 
 
+def _plain(path: bytes) -> bytes:
+    """From the root, which has nothing above it."""
+    return posixpath.normpath(b"/" + path.lstrip(b"/"))
+
+
 def _name(path: bytes) -> str:
     """The name in a path of one level. Raises SFTPError."""
-    name = path.lstrip(b"/").removeprefix(b"./")
     try:
-        return name.decode("ascii")
+        return _plain(path)[1:].decode("ascii")
     except UnicodeDecodeError:
         raise asyncssh.SFTPFailure("a name has letters, digits, '.', '_' and '-'") from None
 

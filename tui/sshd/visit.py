@@ -132,8 +132,11 @@ class Visit:
     async def _by_pipes(self, home: Home, words: list[str], control: socket.socket) -> int:
         child = await children.start(home, words, self._given(), control)
         control.close()
-        why = await self._until_over(pipes.show(self._process, child), pipes.feed(self._process, child))
-        return await self._ended(child, why)
+        try:
+            why = await self._until_over(pipes.show(self._process, child), pipes.feed(self._process, child))
+            return await self._ended(child, why)
+        finally:
+            await pipes.close(child)
 
     async def _until_over(self, show: Coroutine[Any, Any, None], listen: Coroutine[Any, Any, None]) -> str | None:
         """Why the child has to end; None if it ended by itself, and all that it wrote is on its way."""
