@@ -59,7 +59,7 @@ class Reception:
         path.chmod(0o660)
         with contextlib.suppress(KeyError, PermissionError):
             os.chown(path, -1, grp.getgrnam(GROUP).gr_gid)
-        self._server.listen(128)
+        self._server.listen(2 * CONVERSATIONS)
         self._server.setblocking(False)
 
     def fileno(self) -> int:
