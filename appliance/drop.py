@@ -44,7 +44,7 @@ class Partial:
     def __init__(self, descriptor: int, path: Path, name: str, by: str) -> None:
         self.descriptor, self.path, self.name, self.by = descriptor, path, name, by
         self.size = 0
-        self.broken = False  # something of it could not be kept
+        self.broken = ""  # why something of it could not be kept
 
 
 class Drop:
@@ -96,13 +96,16 @@ class Drop:
     def write(self, partial: Partial, offset: int, octets: bytes) -> None:
         """At an offset. Raises Unfit when the folder would have more than MOST, OSError."""
         growth, view = max(0, offset + len(octets) - partial.size), memoryview(octets)
-        partial.broken, was_broken = True, partial.broken
         if self.used + growth > self.most:
-            raise Unfit(f"all uploads together have at most {self.most:,} octets: `postern upload remove` makes room")
-        while view:
-            written = os.pwrite(partial.descriptor, view, offset)
-            view, offset = view[written:], offset + written
-        partial.broken = was_broken
+            partial.broken = f"all uploads together have at most {self.most:,} octets: `postern upload remove` makes room"
+            raise Unfit(partial.broken)
+        try:
+            while view:
+                written = os.pwrite(partial.descriptor, view, offset)
+                view, offset = view[written:], offset + written
+        except OSError as error:
+            partial.broken = f"it cannot be written: {error.strerror or error}"
+            raise
         partial.size += growth
         self.used += growth
 

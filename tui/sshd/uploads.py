@@ -81,7 +81,7 @@ class Uploads(asyncssh.SFTPServer):
             self._drop.discard(partial)
             log.warning("upload %s by %s did not arrive whole, and is gone", partial.name, partial.by)
             if partial.broken:
-                raise asyncssh.SFTPFailure("it could not be kept")
+                raise asyncssh.SFTPFailure(partial.broken)
             return
         self._drop.finish(partial)
         log.info("upload:%s is here, %d octets, sent by %s from %s", partial.name, partial.size, *self._guest[:2])
