@@ -7,13 +7,13 @@ Nothing is told that did not change.
 from __future__ import annotations
 
 import logging
-import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
+from appliance.control.commands import traceback_without_values
 from appliance.control.node import Node
 from appliance.control.sight import Sight
 
@@ -40,6 +40,7 @@ class Lookout:
         self._watchers = 0
         self._wake = threading.Event()
         self._over = False
+        self._failed = ""  # why, the last time
         self._thread = threading.Thread(target=self._run, name="lookout", daemon=True)
 
     def start(self) -> None:
@@ -102,13 +103,20 @@ class Lookout:
             with self._news:
                 self._watchers -= 1
 
+    def _look_again(self) -> None:
+        why = ""
+        try:
+            self.now()
+        except Exception as error:  # noqa: BLE001 - a disk that fails now, or a bug: who watches must not be left alone
+            why = traceback_without_values(error)
+        if why and why != self._failed:
+            log.error("what goes on could not be looked at: %s", why)
+        self._failed = why
+
     def _run(self) -> None:
         try:
             while not self._over:
-                try:
-                    self.now()
-                except sqlite3.Error as error:
-                    log.error("what goes on could not be looked at: %s", error)
+                self._look_again()
                 self._wake.wait(WATCHED if self._watchers else UNWATCHED)
                 self._wake.clear()
         finally:

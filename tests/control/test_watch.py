@@ -6,6 +6,7 @@ import contextlib
 import os
 import queue
 import socket
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,13 +17,16 @@ import pytest
 from appliance import messages
 from appliance.control.api import Refused
 from appliance.control.api.backends import BackendAdd
-from appliance.control.api.maps import MapCreate, MapEntries, MapPut
+from appliance.control.api.maps import MapCreate, MapPut
 from appliance.control.api.services import ServiceSet
 from appliance.control.api.trial import Keep, Try
-from appliance.control.api.watch import Find, Overview, Watch
+from appliance.control.api.watch import Overview, Watch
 from appliance.control.client import Client
 from appliance.control.headcount import Headcount
+from appliance.control.lookout import Lookout
+from appliance.control.node import Node
 from appliance.control.overview import Stores
+from appliance.control.sight import Sight
 from appliance.home import Home
 from db import connect
 from tests.control.running import FakeWorker, Running
@@ -199,56 +203,6 @@ def test_a_controller_that_is_told_to_stop_does_not_wait_for_its_watchers(
     assert time.monotonic() - began < 3
 
 
-# --- maps and people --------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def peopled(controller: Running) -> Running:
-    """With a map of some."""
-    for name in ("mail2", "mail3"):
-        controller.ask(BackendAdd(name, {"imap": f"127.0.0.1:{free_port()}"}))
-    controller.ask(MapCreate("people", {}))
-    people = {"anna": "mail2", "maria": "mail2", "otto": "mail3", "rosemarie": "mail3"}
-    for name, backend in {**people, "@other.test": "mail3"}.items():
-        address = name if name.startswith("@") else f"{name}@example.test"
-        controller.ask(MapPut("people", address, backend))
-    return controller
-
-
-@pytest.mark.parametrize(
-    ("wanted", "names", "more"),
-    [
-        ({}, ["", "anna", "maria", "otto", "rosemarie"], False),
-        ({"limit": 2}, ["", "anna"], True),
-        ({"limit": 2, "after": "anna@example.test"}, ["maria", "otto"], True),
-        ({"limit": 2, "after": "maria@example.test"}, ["otto", "rosemarie"], False),
-        ({"backend": "mail2"}, ["anna", "maria"], False),
-        ({"filter": "mar", "backend": "mail3"}, ["rosemarie"], False),
-        ({"filter": "mail2"}, ["anna", "maria"], False),
-        ({"filter": "%"}, [], False),
-        ({"limit": -1}, [], True),
-    ],
-)
-def test_pages_of_a_map(peopled: Running, wanted: dict[str, Any], names: list[str], more: bool) -> None:
-    value = peopled.ask(MapEntries("people", **wanted)).value
-    assert [address.partition("@")[0] for address, _ in value["entries"]] == names
-    assert value["more"] is more
-
-
-def test_people_by_a_part_of_their_address(peopled: Running) -> None:
-    def names(text: str, **more: Any) -> list[str]:
-        return [row["address"].partition("@")[0] for row in peopled.ask(Find(text, **more)).value]
-
-    assert names("Mari") == ["maria", "rosemarie"], "who begins with it comes first"
-    assert names("example.test", limit=3) == ["anna", "maria", "otto"]
-    assert names("nobody") == []
-    (otto,) = peopled.ask(Find("otto")).value
-    assert otto == {"address": "otto@example.test", "map": "people", "backend": "mail3", "account": None}
-    for text in ("", " ", "x" * 400):
-        with pytest.raises(Refused):
-            peopled.ask(Find(text))
-
-
 # --- parts ------------------------------------------------------------------------------------------------------------
 
 
@@ -284,3 +238,28 @@ def test_a_store_is_so_since_it_was_seen_to_become_so_and_its_time_does_not_trem
     assert stores.say("mail2", "down", None, 14) == (13, None)
     assert stores.say("mail2", "up", 1500, 15) == (None, 1500)
     assert stores.say("mail2", "up", 1900, 16) == (None, 1500)
+
+
+def test_a_look_that_fails_is_said_once_and_the_next_one_is_told(
+    home: Home, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("appliance.control.lookout.WATCHED", 0.05)
+    seen = Sight.topics
+    looks: list[bool] = []
+
+    def topics(self: Sight, now: float) -> Any:
+        looks.append(True)
+        if 1 < len(looks) < 5:
+            raise sqlite3.OperationalError("disk I/O error")
+        return {**seen(self, now), "sessions": len(looks)}
+
+    monkeypatch.setattr(Sight, "topics", topics)
+    with contextlib.closing(Node.open(home)) as node:
+        lookout = Lookout(node)
+        lookout.start()
+        news = lookout.watch(("sessions",))
+        assert next(news) == {"sessions": 1}
+        assert next(news)["sessions"] >= 5
+        news.close()  # type: ignore[attr-defined]
+        lookout.close()
+    assert [record.getMessage().count("disk I/O error") for record in caplog.records] == [1]
