@@ -23,7 +23,6 @@ from appliance.control.api.watch import Watch
 from tui.harmless import Harmless
 from tui.lock import IDLE, Door, Lock
 from tui.node import Connect, Node, Stream
-from tui.palette import Palette
 from tui.place import PlaceScreen, places
 from tui.screens.overview import Overview
 from tui.themes import THEMES, theme_for
@@ -45,12 +44,12 @@ class Console(Harmless):
     CSS_PATH = "style.tcss"
     MODES: ClassVar = {"open": Ground, "locked": Lock}
     DEFAULT_MODE = "open"
-    COMMANDS: ClassVar = {Palette}
-    COMMAND_PALETTE_BINDING = "ctrl+p"
+    ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f", "find", "find a person"),
         Binding("slash", "find", "find a person", key_display="/", show=False),
-        Binding("colon", "command_palette", "go to", key_display=":"),
+        Binding("colon", "palette", "go to", key_display=":"),
+        Binding("ctrl+p", "palette", "go to", show=False),
         Binding("u", "undo", "undo the last change", show=False),
         Binding("ctrl+t", "next_theme", "next theme: dark, light, 16 colours", show=False),
         Binding("ctrl+l", "lock", "lock this screen", show=False),
@@ -166,6 +165,13 @@ class Console(Harmless):
             options["mode"] = options.get("mode") or "open"
         return super().push_screen(screen, *arguments, **options)
 
+    def action_palette(self) -> None:
+        """Anywhere."""
+        from tui.palette import Palette
+
+        if isinstance(self.screen, PlaceScreen):
+            self.push_screen(Palette(self.screen))
+
     def action_find(self) -> None:
         """A person, from anywhere."""
         from tui.finding import Finding
@@ -267,12 +273,10 @@ class Console(Harmless):
             self.locked = True
             self.switch_mode("locked")
 
-    async def unlock(self) -> None:
+    def unlock(self) -> None:
         """The code was right."""
         self.locked = False
         self.switch_mode("open")
-        await self.remove_mode("locked")
-        self.add_mode("locked", Lock)
 
     # --- leaving ---
 

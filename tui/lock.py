@@ -34,6 +34,7 @@ class Asking(Screen[None]):
     Asking Input { background: $surface; }
     Asking .wrong { color: $error; height: auto; }
     """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "clear", show=False)]
     TITLE_TEXT: ClassVar = ""
 
     @property
@@ -70,6 +71,11 @@ class Asking(Screen[None]):
             return
         await self.opened()
 
+    def action_clear(self) -> None:
+        """Type it anew."""
+        for line in self.query(Input):
+            line.value = ""
+
     async def opened(self) -> None:
         """It was right."""
 
@@ -98,4 +104,9 @@ class Lock(Asking):
             await self.opened()
 
     async def opened(self) -> None:
-        await self.console.unlock()
+        self.console.unlock()
+
+    def on_screen_resume(self) -> None:
+        """Locked anew: nothing is left of the last time."""
+        self.query_one(".wrong", Static).update("")
+        self.action_clear()

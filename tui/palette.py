@@ -1,22 +1,27 @@
-"""`:` - every place by name, what can be done on the screen that is open, and people.
+"""`:` - every place by name, what can be done on the screen that is open, and people. Enter takes the first.
 
-Must never show an address that was not escaped: it is handed on as plain text, not as markup.
+Places and actions answer each key at once, so that a name typed blindly leads where it says; people follow. Must never
+show an address that was not escaped.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, cast
 
-from rich.text import Text
-from textual.binding import ActiveBinding
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen, Screen
+from textual.widgets import Input
 
 from appliance.control.api import Refused
 from appliance.control.api.watch import Find
 from tui.place import places
-from tui.words import plain
+from tui.widgets.rows import Column, Row, Rows
 
 if TYPE_CHECKING:
     from tui.app import Console
@@ -26,59 +31,118 @@ LETTERS: Final = 3  # of somebody, before people are looked for
 PAUSE: Final = 0.15  # seconds without a key, likewise
 
 
-class Palette(Provider):
-    """Places, actions, people, in this order."""
+class Hit(NamedTuple):
+    """One line, and what happens if it is taken."""
 
-    async def discover(self) -> Hits:
-        """Places and actions, while nothing is typed."""
-        for place in places().values():
-            yield DiscoveryHit(place.name, partial(self._console().go, place.name), help=place.help)
-        for active in self._actions():
-            yield DiscoveryHit(active.binding.description, partial(self._run, active), help=self._key(active))
+    name: str
+    help: str
+    rank: int  # the least is the first
+    run: Callable[[], Awaitable[Any] | None]
 
-    async def search(self, query: str) -> Hits:
-        """Those that match; `sessions maria` goes there with a subject."""
-        name, _, subject = query.strip().partition(" ")
-        matcher = self.matcher(name)
-        for place in places().values():
-            score = 3.0 if place.name.startswith(name) else matcher.match(place.name)
-            if score > 0:
-                shown = f"{place.name} {plain(subject.strip())}".strip()
-                go = partial(self._console().go, place.name, subject.strip())
-                yield Hit(score, Text(shown), go, text=shown, help=place.help)
-        matcher = self.matcher(query.strip())
-        for active in self._actions():
-            said = active.binding.description
-            if matcher.match(said) > 0:
-                yield Hit(1.0, Text(said), partial(self._run, active), text=said, help=self._key(active))
-        for address in await self._people(query.strip()):
-            go = partial(self._console().go, "person", address)
-            yield Hit(0.5, Text(plain(address)), go, text=plain(address), help="a person")
 
-    def _actions(self) -> list[ActiveBinding]:
-        """What keys do here, other than moving about; each once."""
-        found = {
-            active.binding.action: active
-            for active in self.screen.active_bindings.values()
-            if active.enabled and active.binding.description and active.node in (self.screen, self.app)
-        }
-        return [active for action, active in found.items() if "command_palette" not in action]
+class Palette(ModalScreen[None]):
+    """One line, and where it may lead."""
 
-    async def _run(self, active: ActiveBinding) -> None:
-        await self.app.run_action(active.binding.action, active.node)
+    DEFAULT_CSS = """
+    Palette { align: center top; }
+    Palette > Vertical { width: 76; max-width: 100%; height: auto; max-height: 100%; margin-top: 1;
+                         border: round $accent; background: $surface; }
+    Palette Rows { height: auto; max-height: 18; background: $surface; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss", "back"),
+        Binding("down,ctrl+n", "move(1)", "next", priority=True),
+        Binding("up,ctrl+p", "move(-1)", "the one before", priority=True),
+    ]
 
-    def _key(self, active: ActiveBinding) -> str:
-        return f"here, by the key {self.app.get_key_display(active.binding)}"
+    def __init__(self, over: Screen[Any]) -> None:
+        super().__init__()
+        self._actions = _actions(over)
+        self._hits: list[Hit] = []
 
-    async def _people(self, text: str) -> list[str]:
+    def compose(self) -> ComposeResult:
+        columns = (Column("name", "", width=26), Column("help", "", flex=True, style=lambda _: "secondary"))
+        with Vertical():
+            yield Input(placeholder="where to, what to do, or whom to see", compact=True, max_length=320)
+            yield Rows(columns, "key", show_header=False)
+
+    def on_mount(self) -> None:
+        self.query_one(Rows).can_focus = False
+        self.query_one(Input).focus()
+        self._show(self._found(""))
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        self._show(self._found(event.value))
+        self._add_people(event.value.strip())
+
+    @work(exclusive=True)
+    async def _add_people(self, text: str) -> None:
         if len(text) < LETTERS:
-            return []
-        await asyncio.sleep(PAUSE)  # the next key cancels this search
+            return
+        await asyncio.sleep(PAUSE)  # the next key ends this
         try:
-            found = (await self._console().node.ask(Find(text, PEOPLE))).value
+            found = (await self.console.node.ask(Find(text, PEOPLE))).value
         except Refused:
-            return []
-        return [one["address"] for one in found]
+            return
+        people = [
+            Hit(one["address"], "a person", 9, partial(self.console.go, "person", one["address"])) for one in found
+        ]
+        self._show([*self._found(text), *people])
 
-    def _console(self) -> Console:
+    def _found(self, typed: str) -> list[Hit]:
+        """Places whose name begins so, then what contains it; `sessions maria` goes there with a subject."""
+        name, _, subject = typed.strip().lower().partition(" ")
+        hits = []
+        for place in places().values():
+            if name in place.name or (not subject and name in place.help.lower()):
+                rank = 0 if place.name.startswith(name) else 2 if name in place.name else 3
+                shown = f"{place.name} {subject}".strip()
+                hits.append(Hit(shown, place.help, rank, partial(self.console.go, place.name, subject)))
+        words = typed.lower().split()
+        hits += [hit for hit in self._actions if all(word in hit.name.lower() for word in words)]
+        return sorted(hits, key=lambda hit: hit.rank)
+
+    def _show(self, hits: list[Hit]) -> None:
+        self._hits = hits
+        rows: list[Row] = [{**hit._asdict(), "key": number} for number, hit in enumerate(hits)]
+        self.query_one(Rows).show(rows)
+        self.query_one(Rows).move_cursor(row=0)
+
+    def action_move(self, by: int) -> None:
+        """Along the list, while one types."""
+        rows = self.query_one(Rows)
+        if by > 0:
+            rows.action_cursor_down()
+        else:
+            rows.action_cursor_up()
+
+    def on_input_submitted(self) -> None:
+        self._take()
+
+    def on_data_table_row_selected(self) -> None:
+        self._take()
+
+    def _take(self) -> None:
+        row = self.query_one(Rows).current()
+        if row is not None:
+            hit = self._hits[row["key"]]
+            self.dismiss()
+            self.app.call_later(hit.run)  # when this screen is gone
+
+    @property
+    def console(self) -> Console:
+        """The app."""
         return cast("Console", self.app)
+
+
+def _actions(over: Screen[Any]) -> list[Hit]:
+    """What keys do there, other than moving about; each once."""
+    found: dict[str, Hit] = {}
+    for active in over.active_bindings.values():
+        binding = active.binding
+        here = active.node in (over, over.app) and not binding.action.startswith("app.go(")
+        if here and active.enabled and binding.description and binding.action != "palette":
+            run = partial(over.app.run_action, binding.action, active.node)
+            key = over.app.get_key_display(binding)
+            found.setdefault(binding.description, Hit(binding.description, f"here, by the key {key}", 5, run))
+    return list(found.values())

@@ -55,7 +55,7 @@ def difference(changes: Sequence[Mapping[str, Any]], back: bool = False) -> list
     lines = []
     for change in changes:
         key = change["key"]
-        of = plain(" ".join(str(part) for part in (key.values() if isinstance(key, Mapping) else [key])))
+        of = plain(" ".join(str(part) for part in (key.values() if isinstance(key, Mapping) else [key]) if part))
         for one in change["keys"]:
             old, new = (one["new"], one["old"]) if back else (one["old"], one["new"])
             lines.append(f"{of}: {plain(one['key'])} {_shown(old)} → {_shown(new)}")

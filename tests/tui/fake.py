@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, BinaryIO
+from typing import Any
 
 from appliance.control.api import Done, Event, Failed, Progress, Refused, Reply, Request
 from appliance.control.client import Client
@@ -42,7 +42,7 @@ class FakeNode:
             self._over = True
             self._news.notify_all()
 
-    def replies(self, request: Request, file: BinaryIO | None) -> Iterator[Reply]:
+    def replies(self, request: Request, file: object) -> Iterator[Reply]:
         """Like a node's."""
         self.asked.append(request)
         if type(request).__struct_config__.tag == "watch":
@@ -76,7 +76,7 @@ class _Way:
     def __init__(self, node: FakeNode) -> None:
         self._node = node
 
-    def replies(self, request: Request, file: BinaryIO | None) -> Any:
+    def replies(self, request: Request, file: object) -> Any:
         return self._node.replies(request, file)
 
     def close(self) -> None:

@@ -28,7 +28,7 @@ from tui.screens.sessions import AGAIN, whose
 from tui.themes import colour
 from tui.widgets.frame import Rule
 from tui.widgets.rows import Column, Row, Rows
-from tui.words import address, clock, many, milliseconds, plain, since, size
+from tui.words import address, began, many, milliseconds, plain, since, size
 
 LATELY: Final = 20  # log-ins
 LABEL: Final = 10
@@ -86,7 +86,7 @@ class Person(Listing):
         yield Rule("lately", id="outcomes")
         yield Rows(
             (
-                Column("at", "at", width=16, show=clock),
+                Column("at", "at", width=6, show=began),
                 Column("service", "service", width=5),
                 Column("client", "from", width=16, show=address),
                 Column("ended", "ended", flex=True, style=lambda row: "warning" if row["refusal"] else ""),

@@ -155,7 +155,6 @@ class Sessions(Listing):
         if chosen:
             ids = [str(row["id"]) for row in chosen]
             question = f"End {many(len(chosen), 'session')}?"
-            self.rows.marked.clear()
             self.change(SessionKick(tuple(ids)), command("session", "kick", *ids), question, whose(chosen))
 
 

@@ -155,7 +155,7 @@ class Keys(Line):
 
 def _looks_first(binding: Binding) -> tuple[bool, bool]:
     """What this screen can do, before what every screen can."""
-    everywhere: Any = binding.action.startswith("app.") or binding.action in ("command_palette", "find")
+    everywhere: Any = binding.action.startswith("app.") or binding.action in ("palette", "find")
     return (bool(everywhere), binding.key == "question_mark")
 
 

@@ -36,14 +36,14 @@ class Tail(Static):
     def __init__(self) -> None:
         super().__init__("", markup=False)
         self._lines: deque[Text] = deque(maxlen=LINES)
+        self._seen: deque[tuple[float, str]] = deque(maxlen=LINES)
         self._stream: Stream | None = None
         self._waiting = False
 
     def on_show(self, _: events.Show) -> None:
         if self._stream is None:
-            self._lines.clear()
             console = cast("Console", self.app)
-            self._stream = console.node.follow(LogTail(last=LINES), self._heard, lambda _: self._lines.clear())
+            self._stream = console.node.follow(LogTail(last=LINES), self._heard, lambda _: None)
 
     def on_hide(self, _: events.Hide) -> None:
         self._close()
@@ -57,6 +57,10 @@ class Tail(Static):
             self._stream = None
 
     def _heard(self, one: Any) -> None:
+        key = (one["at"], one["session"])
+        if key in self._seen:  # told again by a stream that was begun anew
+            return
+        self._seen.append(key)
         self._lines.append(self._line(one))
         if not self._waiting:
             self._waiting = True
