@@ -52,7 +52,7 @@ def test_no_more_than_fits_and_no_half_file_stays(tmp_path: Path) -> None:
     partial = drop.begin("b", "maria")
     drop.write(partial, 0, b"123456")
     for offset, octets in ((6, b"7"), (1 << 60, b"x")):
-        with pytest.raises(Unfit, match="at most 10 octets"):
+        with pytest.raises(Unfit, match="at most 10 octets together"):
             drop.write(partial, offset, octets)
     assert partial.broken
     drop.discard(partial)
