@@ -27,6 +27,7 @@ from tui.place import PlaceScreen, places
 from tui.screens.overview import Overview
 from tui.themes import THEMES, theme_for
 from tui.widgets.frame import Keys, Line
+from tui.widgets.paste import Paste
 
 FIRST: Final = ("overview", "alerts")  # topics of the first screen
 PATIENCE: Final = 0.3  # seconds that the first screen waits for them, to be painted once
@@ -231,7 +232,7 @@ class Console(Harmless):
         if self.locked or not self.me or self.me["locked"]:
             return action == "quit"
         if action in TRIAL_KEYS:
-            return self.trial is not None and not isinstance(self.focused, Input | TextArea)
+            return self.trial is not None and not isinstance(self.focused, Input | TextArea | Paste)
         return super().check_action(action, parameters)
 
     def action_keep_trial(self) -> None:

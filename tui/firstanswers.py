@@ -216,7 +216,8 @@ async def _logged(heard: asyncio.Queue[dict[str, Any]]) -> str:
         one = await asyncio.wait_for(heard.get(), LOG_SECONDS)
     except TimeoutError:
         return "log: nothing yet"
-    return f"log: {one['service']} {one['refusal'] or 'ok'}, {one['backend'] or 'no back-end'}, {one['ms']} ms"
+    took = f", {one['ms'][-1]:.0f} ms" if one["ms"] else ""
+    return f"log: {one['service']} {one['refusal'] or 'ok'}, {one['backend'] or 'no back-end'}{took}"
 
 
 def _visit(row: dict[str, Any]) -> list[str]:

@@ -22,7 +22,8 @@ _SENTENCES: Final = (
     (("map", "set"), "changed {rest} of the map {0}"),
     (("map", "delete"), "deleted the map {0}"),
     (("map", "undo"), "undid the last import into {0}"),
-    (("admin", "key"), "{0}ed a key of {1}"),
+    (("admin", "key", "add"), "added a key of {0}"),
+    (("admin", "key", "remove"), "removed a key of {0}"),
     (("map", "put"), "said that {1} lives on {2}, in the map {0}"),
     (("map", "remove"), "took {1} out of the map {0}"),
     (("account", "add"), "added the account {0}"),
@@ -40,20 +41,24 @@ _SENTENCES: Final = (
     (("admin", "password"), "changed the password of {0}"),
     (("admin", "totp"), "changed the one-time codes of {0}"),
     (("admin", "remove"), "removed the administrator {0}"),
-    (("audit", "revert"), "took back change {rest_plain}"),
+    (("audit", "revert"), "took back change {reverted}"),
     (("config", "apply:"), "applied a file: {all}"),
 )
 
 
 def sentence(what: str) -> str:
     """What was done."""
-    words = what.split()
+    words = what[:500].split()  # of a change that takes back one that took back one ..., the last few
     for first, shape in _SENTENCES:
-        if tuple(words[:2]) == first and len(words) > 2 + ("{1}" in shape):
-            rest = words[3:]
+        said, named = words[: len(first)], words[len(first) :]
+        if tuple(said) == first and named:
+            rest = named[1:]
             and_rest = f", {', '.join(rest)}" if rest else ""
-            return plain(shape.format(*words[2:], rest=_listed(rest), and_rest=and_rest, all=" ".join(words[2:]),
-                                      rest_plain=_reverted(words[2:])), 300)  # fmt: skip
+            try:
+                return plain(shape.format(*named, rest=_listed(rest), and_rest=and_rest, all=" ".join(named),
+                                          reverted=_reverted(named)), 300)  # fmt: skip
+            except IndexError:  # fewer words than it has from this release
+                break
     return plain(what, 300)
 
 

@@ -77,7 +77,7 @@ def answers(host: str, port: int) -> bool:
 
 def public_key(folder: Path) -> str:
     """A new one, as OpenSSH writes it."""
-    make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "jonas@laptop", "-f", folder / "k"]
+    make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "jonas@laptop", "-f", str(folder / "k")]
     subprocess.run(make, check=True)
     return (folder / "k.pub").read_text().strip()
 

@@ -51,7 +51,7 @@ class Audit(PlaceScreen):
         yield Rows(
             (
                 Column("ago", "Ago", right=True),
-                Column("by", "Who"),
+                Column("by", "Who", show=lambda who: plain(who, 16)),
                 Column("sentence", "What", style=_colour, width=max(width - (31 if width < 100 else 66), 40)),
                 Column("origin", "From", wide=True),
                 Column("id", "Change", right=True, wide=True),
@@ -71,6 +71,7 @@ class Audit(PlaceScreen):
             self.more = len(done.value) > PAGE
             self.query_one(Rows).show([_row(row) for row in done.value[:PAGE]])
             self._say_exact()
+            self.console.say()  # which page it is
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
         self._say_exact()

@@ -62,9 +62,8 @@ class Form(Vertical):
         columns = [
             Column("mark", "", style=_colour, width=1),
             Column("name", "Setting", style=_colour),
-            Column("value", "Value", style=_colour, width=20 if width < 100 else 32),
-            Column("unit", "", style=lambda row: "dim"),
-            Column("note", "", style=_colour, width=21 if width < 100 else 36),
+            Column("value", "Value", style=_colour, width=24 if width < 100 else 40),
+            Column("note", "", style=_colour, width=24 if width < 100 else 36),
         ]
         if width >= HELP_BESIDE:
             columns.append(Column("help", "", width=width - 110, style=lambda row: "dim"))
@@ -108,12 +107,14 @@ class Form(Vertical):
     def _row(self, name: str, setting: Setting) -> Row:
         state = "wrong" if name in self.draft.problems else "changed" if name in self.draft.values else ""
         state = state or ("set" if setting["set"] else "")
+        value = shown(setting, self.draft.value(name))
+        if setting["unit"] and type(setting["default"]) in (int, float):
+            value += f" {setting['unit']}"
         marks = {"wrong": "✗", "changed": "▸", "set": "●"}
         return {
             "mark": marks.get(state, " "),
             "name": name,
-            "value": plain(shown(setting, self.draft.value(name)), 60),
-            "unit": setting["unit"],
+            "value": plain(value, 60),
             "note": plain(self._note(name, setting, state), 60),
             "help": plain(setting["help"], 200),
             "state": state,
