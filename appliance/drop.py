@@ -97,7 +97,7 @@ class Drop:
         """At an offset. Raises Unfit when the folder would have more than MOST, OSError."""
         growth, view = max(0, offset + len(octets) - partial.size), memoryview(octets)
         if self.used + growth > self.most:
-            partial.broken = f"all uploads have at most {self.most:,} octets together: `postern upload remove` makes room"
+            partial.broken = f"all uploads have at most {self.most:,} octets together: delete some (postern upload)"
             raise Unfit(partial.broken)
         try:
             while view:

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import fcntl
 import os
+import pty
+import select
 import shutil
+import signal
+import struct
 import subprocess
 import tempfile
+import termios
 from collections.abc import Iterator
 from pathlib import Path
 
+import asyncssh
+import pyotp
+import pyte
 import pytest
 
 from tests.services.node import Node
-from tests.services.ports import free_port
-from tests.supervisor.watching import of_home
+from tests.services.ports import eventually, free_port
+from tests.supervisor.watching import is_alive, of_home
+from tests.tui.sshd.test_door import Answers
 
 HOST = "127.0.0.42"
 
@@ -206,8 +218,68 @@ def test_an_administrator_who_is_removed_is_out(maria: Administrator, node: Node
 def test_another_address_while_it_runs(maria: Administrator, node: Node) -> None:
     before, maria.port = maria.port, free_port(HOST)
     assert node.cli("service", "set", "console", f"listen={HOST}:{maria.port}")
-    (node.folder / "known_hosts").write_text(
-        f"[{HOST}]:{maria.port} " + (node.home / "ssh/ssh_host_ed25519_key.pub").read_text())
+    with (node.folder / "known_hosts").open("a") as known:
+        known.write(f"[{HOST}]:{maria.port} " + (node.home / "ssh/ssh_host_ed25519_key.pub").read_text())
     assert maria.ssh("status").returncode == 0
     node.cli("service", "set", "console", f"listen={HOST}:{before}")
     maria.port = before
+
+
+def test_the_console_itself_in_openssh(maria: Administrator) -> None:
+    """Open, see that mail flows, leave by a key; and no process is left."""
+    child, terminal = pty.fork()
+    if child == 0:
+        words = ["ssh", *maria.options, "-p", str(maria.port), f"maria@{HOST}"]
+        os.execvpe("ssh", words, {**os.environ, "TERM": "xterm-256color"})
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    screen = pyte.Screen(80, 24)
+    stream = pyte.ByteStream(screen)
+    while not any("IMAP" in line for line in screen.display):
+        assert select.select([terminal], [], [], 20)[0], screen.display
+        stream.feed(os.read(terminal, 65536))
+    assert maria.node.processes("appliance.cli")
+    os.write(terminal, b"\x11")  # Ctrl+Q
+    with contextlib.suppress(OSError):  # EIO: ssh has ended
+        while os.read(terminal, 65536):
+            pass
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    os.close(terminal)
+    eventually(lambda: not maria.node.processes("appliance.cli"), "no process is left")
+
+
+def test_password_and_code(maria: Administrator, node: Node) -> None:
+    node.cli("admin", "add", "otto", "--role", "viewer")
+    node.cli("admin", "password", "otto", stdin="a long enough password\n")
+    secret = node.cli("admin", "totp", "otto")["secret"]
+
+    async def come(password: str, code: str) -> int | None:
+        answers = lambda: Answers((password, code))  # noqa: E731
+        async with await asyncssh.connect(HOST, maria.port, username="otto", known_hosts=None, config=None,
+                                          client_keys=None, client_factory=answers) as connection:
+            done = await connection.run("map list")
+        return done.exit_status
+
+    code = pyotp.TOTP(secret).now()
+    assert asyncio.run(come("a long enough password", code)) == 0
+    for password, again in (("a long enough password", code), ("a long enough password", ""), ("wrong", "123456")):
+        with pytest.raises((asyncssh.PermissionDenied, asyncssh.DisconnectError)):
+            asyncio.run(come(password, again))  # a code is good once
+
+
+def test_a_server_that_is_killed_leaves_no_child_and_has_a_successor(maria: Administrator) -> None:
+    (server,) = maria.node.processes("tui.sshd")
+    command = ["ssh", *maria.options, "-p", str(maria.port), f"maria@{HOST}", "log", "tail"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as held:
+        (child,) = eventually(lambda: maria.node.processes("appliance.cli"), "the command runs")
+        os.kill(server, signal.SIGKILL)
+        assert held.wait(20) == 255
+    eventually(lambda: not is_alive(child), "its child is gone")
+    eventually(lambda: maria.ssh("status").returncode == 0, "a successor serves")
+
+
+def test_a_client_that_is_killed_leaves_no_child(maria: Administrator) -> None:
+    command = ["ssh", *maria.options, "-p", str(maria.port), f"maria@{HOST}", "log", "tail"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as held:
+        (child,) = eventually(lambda: maria.node.processes("appliance.cli"), "the command runs")
+        held.kill()
+    eventually(lambda: not is_alive(child), "its child is gone")
