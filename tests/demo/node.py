@@ -56,7 +56,7 @@ def settle(node: Node) -> list[Talk]:
         talks.append(town.sit_down(node, address))
         if number % 4 == 0:
             talks.append(town.sit_down(node, address, "198.51.100.20"))
-        if number % 9 == 0:
+        if town.stays_by_pop3(number):
             talks.append(town.fetch_by_pop3(node, address))
     eventually(lambda: any(row["state"] == "slow" for row in node.cli("overview")["overview"]["backends"]),
                "the slow store is found to be slow", 60)

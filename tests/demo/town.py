@@ -47,6 +47,11 @@ def residents() -> list[str]:
     return [f"{name}@{DOMAIN}" for name in FIRST]
 
 
+def stays_by_pop3(number: int) -> bool:
+    """Whether this person's mailbox is held by a POP3 session all the time."""
+    return number % 9 == 0
+
+
 def everybody() -> dict[str, str]:
     """The map: residents first, then all who only have a name here; with their stores."""
     others = [f"{first}.{last}{number}@{DOMAIN}" for number in ("", "2", "3", "4", "5") for first in FIRST
@@ -114,7 +119,8 @@ class Traffic:
         while not self._stop.is_set():
             address = _chance.choice(_quick_to_reach())
             with contextlib.suppress(OSError, EOFError):
-                visit = fetch_by_pop3 if _chance.random() < 0.1 else sit_down
+                by_pop3 = _chance.random() < 0.1 and not stays_by_pop3(residents().index(address))
+                visit = fetch_by_pop3 if by_pop3 else sit_down
                 with visit(self._node, address):
                     pass
             pace = 1 + 0.8 * random.Random(int((time.monotonic() - began) / 60)).random()
