@@ -10,6 +10,7 @@ import click
 
 from appliance.cli import files
 from appliance.cli.base import Failure, ask, invocation, plain, show, show_table
+from appliance.cli.trying import TRY, on_trial, outcome
 from appliance.control.api.certificates import CertAdd, CertCheck, CertList, CertRemove
 
 LONGEST = 256 * 1024  # octets of a file
@@ -36,14 +37,16 @@ def cert_list() -> None:
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.option("--certificate", required=True, type=FILE, help="The certificate and its chain (PEM).")
 @click.option("--key", required=True, type=FILE, help="Its private key (PEM, without a passphrase).")
-def cert_add(names: tuple[str, ...], certificate: Path, key: Path) -> None:
+@TRY
+def cert_add(names: tuple[str, ...], certificate: Path, key: Path, seconds: float | None) -> None:
     """Show a certificate to clients that ask for one of these names; "*" is the default. Serves at once.
 
     \b
     Example:
       postern cert add mail.example.test --certificate fullchain.pem --key privkey.pem
     """
-    done = ask(CertAdd(list(names), _read(certificate), _read(key)))
+    request = CertAdd(list(names), _read(certificate), _read(key))
+    done = outcome(ask(on_trial(request, seconds)), seconds)
     show(done.value, f"certificate for {', '.join(names)} in use, revision {done.value['revision']}")
 
 
@@ -66,14 +69,15 @@ def cert_check() -> None:
 
 @cert_command.command("remove")
 @click.argument("name")
-def cert_remove(name: str) -> None:
+@TRY
+def cert_remove(name: str, seconds: float | None) -> None:
     """Remove the certificate that serves NAME.
 
     \b
     Example:
       postern cert remove mail.example.test
     """
-    done = ask(CertRemove(name))
+    done = outcome(ask(on_trial(CertRemove(name), seconds)), seconds)
     show(done.value, f"the certificate for {name} is removed, revision {done.value['revision']}")
 
 

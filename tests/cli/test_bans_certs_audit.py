@@ -9,6 +9,8 @@ import pytest
 import trustme
 
 from appliance.cli.ban import seconds_of
+from appliance.drop import Drop
+from appliance.home import Home
 from tests.cli.conftest import Postern
 
 
@@ -45,6 +47,23 @@ def issued(folder: Path, authority: trustme.CA, *names: str) -> tuple[str, str]:
     (folder / "cert.pem").write_bytes(chain)
     (folder / "key.pem").write_bytes(pair.private_key_pem.bytes())
     return str(folder / "cert.pem"), str(folder / "key.pem")
+
+
+def test_a_certificate_that_was_sent_by_scp(postern: Postern, tmp_path: Path) -> None:
+    drop, sent = Drop(Home(postern.home).drop), issued(tmp_path, trustme.CA(), "mail.example.test")
+    for name, path in zip(("cert.pem", "key.pem"), sent, strict=True):
+        upload = drop.begin(name, "maria")
+        drop.write(upload, 0, Path(path).read_bytes())
+        drop.finish(upload)
+    files = ("--certificate", "upload:cert.pem", "--key", "upload:key.pem")
+    assert "there is no upload" in postern.text(
+        "cert", "add", "mail.example.test", "--certificate", "upload:cert.pem", "--key", "upload:../key", status=1
+    )
+    assert "it is not for other.test" in postern.text("cert", "add", "other.test", *files, status=1)
+    assert len(drop.uploads()) == 2
+    postern.text("cert", "add", "mail.example.test", *files)
+    assert ["mail.example.test"] in [row["names"] for row in postern.json("cert", "list")]
+    assert drop.uploads() == []  # a key in use lies about nowhere
 
 
 def test_certificates(postern: Postern, tmp_path: Path) -> None:

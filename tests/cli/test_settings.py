@@ -53,6 +53,11 @@ def test_settings_say_what_a_form_needs(postern: Postern) -> None:
     assert alpha["login_name"]["choices"] == []  # names for its braces are no values
 
 
+def test_stores_on_this_machine_are_looked_for(postern: Postern) -> None:
+    found = postern.json("backend", "find")
+    assert all(row["address"].startswith("127.0.0.1:") for row in found)
+
+
 @pytest.mark.parametrize(
     ("words", "status", "text"),
     [

@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 import pytest
 from textual import events
-from textual.widgets import Input
 
 from appliance.control.api import Request
 from appliance.control.api.trial import Try
@@ -23,6 +22,7 @@ from tests.services.authority import Authority
 from tests.services.node import Node
 from tests.services.people import MARIA
 from tests.services.ports import free_port
+from tests.tui.configured import fill
 from tests.tui.stage import Stage, Story, play
 from tui import place
 
@@ -50,15 +50,6 @@ def running(new_node: NewNode) -> Iterator[Node]:
 def tell(node: Node, story: Story) -> None:
     """The story, at this node's console."""
     play(lambda: Client.connect(Home(node.home)), story, size=(100, 30))
-
-
-async def fill(stage: Stage, text: str) -> None:
-    """Type this into the line that is open."""
-    await stage.until(lambda: isinstance(stage.app.focused, Input), "a line to type in")
-    line = stage.app.focused
-    assert isinstance(line, Input)
-    line.value = text
-    await stage.press("enter")
 
 
 def settings(node: Node, name: str) -> dict[str, Any]:
@@ -243,38 +234,43 @@ def test_a_certificate_is_pasted_and_shown_to_clients(running: Node, authority: 
     assert "PRIVATE" not in str(running.cli("audit", "show", running.cli("audit", "list")[0]["id"]))
 
 
+async def six_questions(stage: Stage, stores: Stores, key: str) -> None:
+    """All but the log-in."""
+    await stage.sees("Seven questions", "Domains")
+    await stage.press("enter")
+    await fill(stage, "example.test")
+    await stage.sees("✓", "example.test")
+    await stage.press("n", "enter")
+    await fill(stage, f"{stores.alpha.host}:{stores.alpha.imap}")
+    await stage.sees("How is the way there protected?")
+    await stage.press("enter")
+    await stage.sees("✓ imap", "greeting:", "mail1 at", ", up")
+    await stage.press("n", "enter")
+    await stage.sees("Which certificate are clients shown?")
+    await stage.press("enter", "n", "enter")
+    await stage.sees("everybody of example.test lives on mail1")
+    await stage.press("enter")
+    await stage.sees("people: 1 entry")
+    await stage.press("n", "enter")
+    await stage.sees("Who says whether a password is right?")
+    await stage.press("enter")
+    await stage.sees("the mail store decides")
+    await stage.press("n", "enter")
+    await fill(stage, "maria")
+    await fill(stage, key)
+    await stage.sees("6 of 7")
+
+
 def test_first_run_from_an_empty_home_to_a_log_in(folder: Path, stores: Stores, tmp_path: Path) -> None:
     node = Node(folder)
     node.init()
     node.configuration |= {"site": {}, "map": [], "auth": {}}
-    del node.configuration["imap"]["map"], node.configuration["pop3"]["map"], node.configuration["sieve"]["map"]
+    for service in ("imap", "pop3", "sieve"):
+        del node.configuration[service]["map"]
     node.apply()
-    key = public_key(tmp_path)
 
     async def story(stage: Stage) -> None:
-        await stage.sees("Seven questions", "Domains")
-        await stage.press("enter")
-        await fill(stage, "example.test")
-        await stage.sees("✓", "example.test")
-        await stage.press("n", "enter")
-        await fill(stage, f"{stores.alpha.host}:{stores.alpha.imap}")
-        await stage.sees("How is the way there protected?")
-        await stage.press("enter")
-        await stage.sees("✓ imap", "greeting:", "mail1 at", ", up")
-        await stage.press("n", "enter")
-        await stage.sees("Which certificate are clients shown?")
-        await stage.press("enter", "n", "enter")
-        await stage.sees("everybody of example.test lives on mail1")
-        await stage.press("enter")
-        await stage.sees("people: 1 entry")
-        await stage.press("n", "enter")
-        await stage.sees("Who says whether a password is right?")
-        await stage.press("enter")
-        await stage.sees("the mail store decides")
-        await stage.press("n", "enter")
-        await fill(stage, "maria")
-        await fill(stage, key)
-        await stage.sees("6 of 7")
+        await six_questions(stage, stores, public_key(tmp_path))
         await stage.press("n", "enter")
         await fill(stage, MARIA.address)
         await fill(stage, MARIA.password)

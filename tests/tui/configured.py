@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from textual.widgets import Input
+
 from appliance.control.api import Done, Refused, Request
 from appliance.control.api.admins import AdminList
 from appliance.control.api.audit import AuditList, AuditShow
@@ -16,6 +18,7 @@ from appliance.control.api.services import ServiceList, ServiceSet, ServiceShow
 from appliance.control.api.trial import Try
 from tests.tui.example import node
 from tests.tui.fake import Answer, FakeNode
+from tests.tui.stage import Stage
 
 EVIL = "\x1b]52;c;aGk=\x07\x1b[2J\u202e"  # copies, clears, turns round
 
@@ -124,3 +127,17 @@ ANSWERS: dict[type[Request], Answer] = {
 def configured(answers: Mapping[type[Request], Answer] | None = None, **facts: Any) -> FakeNode:
     """A node that says all this, and what a test adds."""
     return node({**ANSWERS, **(answers or {})}, **facts)
+
+
+def asked(node: FakeNode, kind: type[Request]) -> list[Request]:
+    """All requests of a kind that it was sent."""
+    return [one for one in node.asked if type(one) is kind]
+
+
+async def fill(stage: Stage, text: str | None = None) -> None:
+    """Into the line that is open, in the place of what stands there, or that as it is; then Enter."""
+    await stage.until(lambda: isinstance(stage.app.focused, Input), "a line to type in")
+    line = stage.app.focused
+    assert isinstance(line, Input)
+    line.value = line.value if text is None else text
+    await stage.press("enter")

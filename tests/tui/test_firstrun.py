@@ -6,7 +6,6 @@ import socket
 from typing import Any
 
 import pytest
-from textual.widgets import Input
 
 from appliance.control.api import Refused, Request
 from appliance.control.api.admins import AdminList
@@ -17,7 +16,7 @@ from appliance.control.api.maps import MapList
 from appliance.control.api.services import ServiceList, ServiceSet, ServiceShow
 from tests.services.ports import free_port
 from tests.services.scripted import GREETING, Scripted
-from tests.tui.configured import CERTIFICATES, EVIL, configured, service, setting
+from tests.tui.configured import CERTIFICATES, EVIL, configured, fill, service, setting
 from tests.tui.example import OVERVIEW
 from tests.tui.fake import WHO, Answer, FakeNode
 from tests.tui.stage import Stage, play
@@ -42,15 +41,6 @@ def empty(more: dict[type[Request], Answer] | None = None) -> FakeNode:
         CertList: [{**CERTIFICATES[0], "own": True}],
     }  # fmt: skip
     return configured({**answers, **(more or {})}, overview=EMPTY)
-
-
-async def fill(stage: Stage, text: str | None = None) -> None:
-    """Into the line that is open; what stands there if nothing is given."""
-    await stage.until(lambda: isinstance(stage.app.focused, Input), "a line to type in")
-    line = stage.app.focused
-    assert isinstance(line, Input)
-    line.value = line.value if text is None else text
-    await stage.press("enter")
 
 
 def test_a_node_without_a_store_begins_with_the_questions() -> None:

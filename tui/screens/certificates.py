@@ -94,7 +94,7 @@ class Certificates(PlaceScreen):
             self.console.complain("this is the one that the node made for itself: add another for `*` to replace it")
             return
         name = row["names"][0]
-        command = f"postern cert remove {shlex.quote(name)}"
+        command = f"postern cert remove {shlex.quote(name)} --try {TRIAL_SECONDS}"
         effect = [f"{row['name']}: clients get the default certificate then."]
         await self.act(CertRemove(name), command, f"Remove the certificate of {name}?", effect, trial=True)
 
