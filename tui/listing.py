@@ -6,12 +6,14 @@ What only looks has lower-case keys, what changes something has upper-case ones,
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
+from appliance.control.api import Done, Progress, Request
 from appliance.control.api.backends import BackendList
 from tui.place import PlaceScreen
 from tui.widgets.choose import Choices, Choose
@@ -42,6 +44,7 @@ class Listing(PlaceScreen):
         super().__init__(subject)
         self.wanted = ""  # as the filter says
         self._revision: object = None
+        self._summary = ""
 
     def body(self) -> ComposeResult:
         yield Filter(self.hint)
@@ -61,12 +64,23 @@ class Listing(PlaceScreen):
         self.rows.focus()
         super().on_mount()
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether its widgets are there: an answer may come when the screen was left."""
+        return self.is_running and bool(self.query(Rows))
+
+    async def ask(
+        self, request: Request, file: Any = None, progress: Callable[[Progress], None] | None = None
+    ) -> Done | None:
+        """As PlaceScreen's; None, too, if nobody looks any more."""
+        done = await super().ask(request, file, progress)
+        return done if self.is_shown else None
+
     def summary(self, text: str) -> None:
         """What the line below the list says."""
-        line = self.query_one(".summary", Static)
-        if text != getattr(self, "_summary", None):
+        if text != self._summary and self.is_shown:
             self._summary = text
-            line.update(text)
+            self.query_one(".summary", Static).update(text)
 
     def is_new(self, revision: Any) -> bool:
         """Whether the configuration is another than when this was asked last."""
@@ -78,6 +92,7 @@ class Listing(PlaceScreen):
     def filtered(self, text: str) -> None:
         """The filter is another one: usually asks anew."""
         self.wanted = text
+        self.console.say()  # the title may name it
         self.load()
 
     async def action_leave(self) -> None:

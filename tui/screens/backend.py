@@ -112,6 +112,8 @@ class Backend(Listing):
             if not isinstance(visits, list):
                 self.summary(refused.text)
                 return
+        if not self.is_shown:
+            return
         self.rows.show([_step(visit, step) for visit in visits for step in visit["steps"]])
         wrong = [f"{visit['service']}: {visit['reason']}" for visit in visits if not visit["ok"]]
         offered = "all its protocols answer" if visits else "it has no address of any protocol: s sets one"

@@ -103,8 +103,9 @@ class Importing(Listing):
             uploads = (await self.console.node.ask(ConsoleUploads())).value
         except Refused:  # a node whose console nobody can upload to
             uploads = []
-        self.rows.show(uploads)
-        self._say()
+        if self.is_shown:
+            self.rows.show(uploads)
+            self._say()
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         self.action_read()
@@ -130,19 +131,15 @@ class Importing(Listing):
 
     def _begin(self, origin: Origin) -> None:
         self.origin, self.report = origin, None
-        self._read()
-
-    def _read(self) -> None:
         self._work = self._dry_run()
 
     @work(exclusive=True, group="import")
     async def _dry_run(self) -> None:
         """What it would change."""
         report = await self._send("reading", "source", dry_run=True)
-        if report is None:
-            return
-        self.report, self.step = report, "ready"
-        self._say()
+        if report is not None:
+            self.report, self.step = report, "ready"
+            self._say()
 
     async def _send(self, during: str, back_to: str, **more: Any) -> dict[str, Any] | None:
         """One MapImport with its progress. A report, also of a file with wrong lines; None: refused, and said why."""
@@ -173,7 +170,8 @@ class Importing(Listing):
             self._paint()
 
     def _paint(self) -> None:
-        self.query_one("#progress", Static).update(self._meter.line(max(self.size.width - 2, 20)))
+        if self.is_shown:
+            self.query_one("#progress", Static).update(self._meter.line(max(self.size.width - 2, 20)))
 
     # --- 3: what it would change ---
 
@@ -188,7 +186,7 @@ class Importing(Listing):
         picked = await self.choose("Read the file as", FORMATS, current=self.form)
         if picked is not None:
             self.form = picked
-            self._read()
+            self._work = self._dry_run()
 
     def action_again(self) -> None:
         """Another file."""
@@ -265,6 +263,8 @@ class Importing(Listing):
         return super().check_action(action, parameters)
 
     def _say(self) -> None:
+        if not self.is_shown:
+            return
         self.set_class(self.step in ("reading", "writing"), "busy")
         self.set_class(self.report is not None and self.step != "reading", "read")
         self._paint()

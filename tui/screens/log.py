@@ -175,7 +175,7 @@ class Log(Listing):
 
     def _paint(self) -> None:
         self._painting = None
-        if not self.is_mounted:
+        if not self.is_shown:
             return
         if not self.paused:
             self._show(list(self._kept)[-max(self.rows.size.height - 1, 5) :])
