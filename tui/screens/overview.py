@@ -10,6 +10,7 @@ from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -84,7 +85,7 @@ class Overview(PlaceScreen):
     def __init__(self, subject: str = "") -> None:
         super().__init__(subject)
         self._answered: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=TREND))
-        self._stores: list[Row] = []
+        self._knows_keys = False
 
     def body(self) -> ComposeResult:
         with Horizontal():
@@ -112,7 +113,16 @@ class Overview(PlaceScreen):
         for place in (await asyncio.to_thread(places)).values():
             if place.key:
                 self._bindings.bind(place.key, f"app.go('{place.name}')", place.name)
+        self._knows_keys = True
         self.refresh_bindings()
+
+    def on_key(self, event: events.Key) -> None:
+        """Who was quicker than that is not made to press it again."""
+        if not self._knows_keys:
+            place = next((one for one in places().values() if one.key and one.key == event.character), None)
+            if place is not None:
+                event.stop()
+                self.console.go(place.name)
 
     def on_resize(self) -> None:
         self._fit()

@@ -107,8 +107,11 @@ class Rows(DataTable[Text]):
     # --- what is shown ---
 
     def show(self, rows: Sequence[Row], total: int | None = None) -> None:
-        """These rows; `total`: of how many they are the first."""
-        self._given = list(rows)
+        """These rows, the first of each key; `total`: of how many they are the first."""
+        known: dict[str, Row] = {}
+        for row in rows:
+            known.setdefault(str(row[self.key_name]), row)
+        self._given = list(known.values())
         self.total = len(rows) if total is None else total
         self._paint()
 
