@@ -63,9 +63,9 @@ def devices(folder: Path) -> None:
     for name in DEVICES:
         (folder / name).touch()
         mount("--bind", f"/dev/{name}", folder / name)
-    for name, kind in (("pts", "devpts"), ("shm", "tmpfs")):
+    for name, kind, options in (("pts", "devpts", "ptmxmode=666,mode=620,gid=5"), ("shm", "tmpfs", "mode=1777")):
         (folder / name).mkdir()
-        mount("-t", kind, kind, folder / name)
+        mount("-t", kind, "-o", options, kind, folder / name)
     for name, target in LINKS.items():
         (folder / name).symlink_to(target)
 

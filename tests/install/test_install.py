@@ -28,6 +28,7 @@ map = ["people"]
 [limits]
 drain_seconds = 2
 """
+SERVED = 4  # addresses that a new node listens on: imap, pop3, sieve, console
 STATE = "/var/lib/postern"
 MODES = {
     STATE: "751 postern postern",
@@ -53,6 +54,14 @@ assert refused(lambda: open("{STATE}/config.db-shm", "r+b"))
 assert refused(lambda: open("{STATE}/secret.key", "ab"))
 assert refused(lambda: open("{STATE}/new", "w"))
 assert refused(lambda: open("{STATE}/ssh/ssh_host_ed25519_key"))
+"""
+
+NO_SECRETS = f"""
+import os
+for name in ("config.db", "node.db", "secret.key", "tls/key.pem"):
+    assert not os.access("{STATE}/" + name, os.R_OK), name
+assert os.access("{STATE}/ssh/ssh_host_ed25519_key", os.R_OK) and os.access("{STATE}/drop", os.W_OK)
+assert not os.access("{STATE}/ssh/ssh_host_ed25519_key", os.W_OK) and not os.access("{STATE}", os.W_OK)
 """
 
 
@@ -125,6 +134,7 @@ def test_installed_used_upgraded_and_stopped(machine: Machine) -> None:
     modes = machine.run("stat", "-c", "%n %a %U %G", *MODES).stdout.splitlines()
     assert dict(line.split(" ", 1) for line in modes) == MODES
     who_may(machine)
+    console(machine, said)
 
     if machine.init == "systemd":
         parts_alone(machine)
@@ -160,6 +170,24 @@ def who_may(machine: Machine) -> None:
     machine.run("runuser", "-u", "postern-sessions", "--", "python3", "-c", ATTEMPTS)
 
 
+def console(machine: Machine, said: str) -> None:
+    """Over SSH from the first administrator on; the server's user can read no secret."""
+    machine.run("runuser", "-u", "postern-console", "--", "python3", "-c", NO_SECRETS)
+    machine.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/root/key")
+    machine.run("postern", "admin", "add", "maria", "--role", "owner", "--key", "/root/key.pub")
+    shown = machine.run("ssh-keygen", "-lf", f"{STATE}/ssh/ssh_host_ed25519_key.pub").stdout.split()[1]
+    assert shown in said, "the fingerprint is told"
+    options = ["-F", "none", "-i", "/root/key", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=accept-new"]
+    ssh = ["ssh", *options, "-p", "2222", "maria@127.0.0.1"]
+    assert "maria@example.test,store" in machine.run(*ssh, "map", "export", "people").stdout
+    assert "Commands" in machine.run(*ssh[:-1], "-tt", "-o", "SetEnv=TERM=dumb", ssh[-1]).stdout, "on a terminal"
+    machine.run("sh", "-c", "echo otto@example.test,store > /root/more.csv")
+    machine.run("scp", *options, "-P", "2222", "/root/more.csv", "maria@127.0.0.1:")
+    assert "1  new" in machine.run(*ssh, "map", "import", "people", "upload:more.csv", "--merge").stdout
+    refused = machine.run(*ssh, "map", "import", "people", "/etc/passwd", "--merge", check=False)
+    assert refused.returncode == 2 and "upload:" in refused.stderr
+
+
 def parts_alone(machine: Machine) -> None:
     """The supervisor may be restarted beside open sessions; mail flows, and begins to flow, without the controller."""
     held = session(machine)
@@ -167,7 +195,7 @@ def parts_alone(machine: Machine) -> None:
         machine.run("systemctl", "restart", "postern.service")
         assert say(session(machine), "LOGOUT").startswith("tag OK")
         kept = machine.run("systemctl", "show", "--property=NFileDescriptorStore", "--value", "postern.service").stdout
-        assert int(kept) == len(os.sched_getaffinity(0)), "one for each worker"
+        assert int(kept) == SERVED * len(os.sched_getaffinity(0)), "one for each worker"
     assert say(held, "NOOP").startswith("tag OK")
     say(held, "LOGOUT")
     machine.run("systemctl", "stop", "postern-controller.service")
