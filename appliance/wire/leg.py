@@ -103,9 +103,10 @@ class Leg:
         return self.mask == READING and not self.inbox and not self.outbox and not self.broken
 
     def queue(self, data: bytes) -> None:
-        """Send `data`, encrypted if TLS is on, at the next flush."""
-        if not self.broken:
-            self.outbox += data if self.tls is None else self.tls.sealed(data)
+        """Send `data`, encrypted if TLS is on, at the next flush. Amidst a handshake nothing can be said."""
+        tls = self.tls
+        if not self.broken and (tls is None or tls.done):
+            self.outbox += data if tls is None else tls.sealed(data)
 
     def interest(self, *, reading: bool) -> None:
         """Be told what is to be read, or not; and of room, while something waits to be sent."""

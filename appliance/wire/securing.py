@@ -134,6 +134,7 @@ def _secured(session: Session, leg: Leg) -> None:
     leg.inbox, leg.tls.early = leg.tls.early, b""
     if leg.tls.ended:
         leg.end()
+    leg.loop.outgoing.append(leg.flush)  # the end of the handshake may be ours, and the conversation say nothing
     if leg.side is CLIENT:
         session.door.secured = True
         if session.conversation is None:
@@ -141,7 +142,6 @@ def _secured(session: Session, leg: Leg) -> None:
         else:
             session.advance(None)
         return
-    leg.loop.outgoing.append(leg.flush)
     attempt = session.attempt
     assert attempt is not None and attempt.route is not None
     if not pin_holds(leg.tls, attempt.route.endpoint):

@@ -187,3 +187,39 @@ def test_workers_open_each_others_tickets(certificates: Certificates, trusting: 
         client.close()
         os.wait()
     assert reused == [False, True]
+
+
+def test_the_older_handshake_after_starttls(bench: Any, trusting: ssl.SSLContext, line_of: LineOf) -> None:
+    """In TLS 1.2 the last word of the handshake is the server's, and the conversation then has nothing to say."""
+    trusting.maximum_version = ssl.TLSVersion.TLSv1_2
+    raw = bench.greeted()
+    raw.sendall(b"STARTTLS\r\n")
+    assert line_of(raw) == b"GO\r\n"
+    client = trusting.wrap_socket(raw, server_hostname="mail.example.test")
+    client.sendall(b"maria\r\n")
+    assert line_of(client) == b"OK\r\n"
+
+
+def _amidst_a_handshake(bench: Any, trusting: ssl.SSLContext, line_of: LineOf) -> tuple[socket.socket, Any, Any]:
+    """A client in the clear whose turn it is in its handshake, the engine, and what is to be given to that."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    engine = trusting.wrap_bio(incoming, outgoing, server_hostname="mail.example.test")
+    with pytest.raises(ssl.SSLWantReadError):
+        engine.do_handshake()
+    client = bench.greeted()
+    client.sendall(b"STARTTLS\r\n")
+    assert line_of(client) == b"GO\r\n"
+    client.sendall(outgoing.read())
+    incoming.write(client.recv(65536))
+    engine.do_handshake()
+    return client, engine, outgoing
+
+
+def test_who_gives_way_amidst_a_handshake_is_told_nothing(
+    bench: Any, trusting: ssl.SSLContext, line_of: LineOf
+) -> None:
+    bench.limit(preauth_per_address=1)
+    client, _, _ = _amidst_a_handshake(bench, trusting, line_of)
+    bench.greeted()
+    while client.recv(65536):
+        pass
