@@ -10,15 +10,16 @@ from textual.widgets import Input
 
 from appliance.control.api import Done, Progress, Refused, Reply, Request
 from appliance.control.api.accounts import AccountList, AccountPassword
-from appliance.control.api.backends import BackendCheck, BackendList, BackendSet, BackendShow
+from appliance.control.api.backends import BackendAdd, BackendCheck, BackendEnable, BackendList, BackendSet, BackendShow
 from appliance.control.api.console import ConsoleWho
 from appliance.control.api.live import LogTail, SessionList
-from appliance.control.api.maps import MapDelete, MapEntries, MapImport, MapList, MapPut, MapShow, MapUndo
+from appliance.control.api.maps import MapCreate, MapDelete, MapEntries, MapImport, MapList, MapPut, MapShow, MapUndo
 from appliance.control.api.uploads import ConsoleUploads
 from tests.tui.fake import WHO, Answer, FakeNode
 from tests.tui.stage import Stage
 
 NOW = time.time()
+DONE = {"revision": 8}
 OTHERS: dict[str, Any] = {
     "name": "others", "type": "sqlite", "entries": 3, "used_by": [], "changed": NOW - 3 * 3600 - 60, "by": "jonas"
 }  # fmt: skip
@@ -65,8 +66,9 @@ def node(role: str = "owner", **answers: Any) -> FakeNode:
     upload = {"name": "users.csv", "by": "jonas", "size": 1000, "at": NOW}
     table: dict[type[Request], Answer] = {
         ConsoleWho: {**WHO, "role": role}, MapList: [FILED, OTHERS, PEOPLE], MapShow: map_show, MapEntries: map_entries,
-        MapPut: {"before": None}, MapDelete: {"revision": 8}, MapUndo: {"entries": 240}, MapImport: map_import,
-        BackendList: STORES, BackendSet: {"revision": 8}, SessionList: [{"id": "1"}, {"id": "2"}],
+        MapPut: {"before": None}, MapDelete: DONE, MapCreate: DONE, MapUndo: {"entries": 240}, MapImport: map_import,
+        BackendList: STORES, BackendSet: DONE, BackendAdd: DONE, BackendEnable: DONE,
+        SessionList: [{"id": "1"}, {"id": "2"}],
         ConsoleUploads: [upload],
         BackendShow: lambda asked: {**STORES[0], "name": asked.name, "settings": [], "used_by": ["failover of imap"]},
         BackendCheck: [],

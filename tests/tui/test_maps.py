@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from appliance.control.api.maps import MapDelete, MapEntries, MapImport, MapPut, MapUndo
-from tests.tui.data import last, node
+from appliance.control.api.maps import MapCreate, MapDelete, MapEntries, MapImport, MapPut, MapUndo
+from tests.tui.data import answer, last, node
 from tests.tui.stage import Stage, play
 
 
@@ -33,6 +33,27 @@ def test_maps_say_who_uses_them_and_what_can_be_undone() -> None:
         await stage.sees("done: postern map delete others --delete-data")
         await stage.press("g", "enter")
         await stage.sees("map filed is of type file: its entries are not kept here")
+
+    play(fake := node(), story)
+
+
+def test_a_map_is_created_with_entries_or_as_a_file() -> None:
+    async def story(stage: Stage) -> None:
+        stage.app.go("maps")
+        await stage.sees("people")
+        await stage.press("C")
+        await answer(stage, "Name of the new map", "staff")
+        await stage.sees("Where are the entries of staff?")
+        await stage.press("1")
+        await stage.sees("done: postern map create staff")
+        assert last(fake, MapCreate) == MapCreate("staff", {})
+        await stage.press("C")
+        await answer(stage, "Name of the new map", "guests")
+        await stage.sees("Where are the entries of guests?")
+        await stage.press("2")
+        await answer(stage, "Path of the file", "guests")
+        await stage.sees("done: postern map create guests type=file path=guests")
+        assert last(fake, MapCreate) == MapCreate("guests", {"type": "file", "path": "guests"})
 
     play(fake := node(), story)
 

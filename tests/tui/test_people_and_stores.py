@@ -9,7 +9,7 @@ from typing import Any
 
 from appliance.control.api import Done, Event, Progress, Refused, Reply
 from appliance.control.api.accounts import AccountList, AccountPassword
-from appliance.control.api.backends import BackendCheck, BackendRemove, BackendSet
+from appliance.control.api.backends import BackendAdd, BackendCheck, BackendEnable, BackendRemove, BackendSet
 from appliance.control.api.live import LogTail
 from tests.tui.data import ADDRESSES, NOW, answer, last, node
 from tests.tui.stage import Stage, play
@@ -85,6 +85,22 @@ def test_a_store_has_its_probe_and_a_standby() -> None:
         assert not [one for one in fake.asked if isinstance(one, BackendRemove)]
 
     play(fake := node(BackendCheck=check), story)
+
+
+def test_a_store_is_added_and_then_looked_at() -> None:
+    async def story(stage: Stage) -> None:
+        stage.app.go("backends")
+        await stage.sees("mail1")
+        await stage.press("A")
+        await answer(stage, "Name of the new back-end", "mail3")
+        await answer(stage, "Where does IMAP of mail3 answer?", "m3.x.test:143")
+        await stage.sees("backends · mail3", "it has no address of any protocol")
+        assert last(fake, BackendAdd) == BackendAdd("mail3", {"imap": "m3.x.test:143"})
+        await stage.press("E")
+        await stage.sees("done: postern backend enable mail3")
+        assert last(fake, BackendEnable) == BackendEnable("mail3")
+
+    play(fake := node(), story)
 
 
 class Tail:

@@ -58,9 +58,9 @@ class Accounts(Listing):
     def table(self) -> Rows:
         return Rows(
             (
-                Column("address", "Address", flex=True),
+                Column("address", "Address", width=42),
                 Column("words", "may log in", width=16, style=_colour),
-                Column("scheme", "password", width=14),
+                Column("scheme", "password", flex=True),
             ),
             "address",
         )

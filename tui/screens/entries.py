@@ -40,7 +40,7 @@ class Entries(Listing):
         self._of: int | None = None
 
     def table(self) -> Rows:
-        return Rows((Column("address", "Address", flex=True), Column("backend", "lives on", width=30)), "address")
+        return Rows((Column("address", "Address", width=48), Column("backend", "lives on", flex=True)), "address")
 
     @work(exclusive=True, group="load")
     async def load(self) -> None:

@@ -80,10 +80,10 @@ class Importing(Listing):
     def table(self) -> Rows:
         return Rows(
             (
-                Column("name", "Uploaded file", flex=True),
+                Column("name", "Uploaded file", width=30),
                 Column("size", "size", width=7, right=True, show=size),
                 Column("by", "by", width=16),
-                Column("at", "at", width=16, show=clock),
+                Column("at", "at", flex=True, show=clock),
             ),
             "name",
             id="uploads",

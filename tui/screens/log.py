@@ -110,7 +110,7 @@ class Log(Listing):
                 Column("backend", "back-end", width=10, wide=True),
                 Column("words", "outcome", width=17, style=_colour),
                 Column("took", "took", right=True, width=6, show=milliseconds, wide=True),
-                Column("why", "why", width=40, wider=140),
+                Column("why", "why", width=60, wider=160),
             ),
             "id",
         )

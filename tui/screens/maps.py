@@ -45,12 +45,12 @@ class Maps(Listing):
     def table(self) -> Rows:
         return Rows(
             (
-                Column("name", "Map", flex=True),
+                Column("name", "Map", width=16),
                 Column("type", "type", width=13),
                 Column("entries", "entries", right=True, show=count, width=10),
-                Column("used_by", "used by", width=22),
                 Column("changed", "changed", show=_ago, width=12),
                 Column("by", "by", wide=True, width=16),
+                Column("used_by", "used by", flex=True),
             ),
             "name",
         )

@@ -38,7 +38,7 @@ class Found(Vertical):
 
     def compose(self) -> ComposeResult:
         yield Static("", id="differences", markup=False)
-        names = Column("what", "", flex=True), Column("before", "before", width=14), Column("then", "then", width=14)
+        names = Column("what", "", width=46), Column("before", "before", width=12), Column("then", "then", flex=True)
         yield Rows(names, "id")
         yield Static("", id="whole", markup=False)
 
