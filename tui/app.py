@@ -15,7 +15,6 @@ from typing import Any, ClassVar, Final
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.widgets import Input, TextArea
 
 from appliance.control.api import Refused, Request
 from appliance.control.api.console import ConsoleWho
@@ -27,7 +26,6 @@ from tui.place import PlaceScreen, places
 from tui.screens.overview import Overview
 from tui.themes import THEMES, theme_for
 from tui.widgets.frame import Keys, Line
-from tui.widgets.paste import Paste
 
 FIRST: Final = ("overview", "alerts")  # topics of the first screen
 PATIENCE: Final = 0.3  # seconds that the first screen waits for them, to be painted once
@@ -232,7 +230,7 @@ class Console(Harmless):
         if self.locked or not self.me or self.me["locked"]:
             return action == "quit"
         if action in TRIAL_KEYS:
-            return self.trial is not None and not isinstance(self.focused, Input | TextArea | Paste)
+            return self.trial is not None and not (self.focused and self.focused.check_consume_key("K", "K"))
         return super().check_action(action, parameters)
 
     def action_keep_trial(self) -> None:

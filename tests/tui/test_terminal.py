@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from appliance.control.api.live import Route, SessionList, SessionPage
+from appliance.control.api.watch import Find
 from tests.tui import example
 from tests.tui.fake import FakeNode
 from tests.tui.terminal import Terminal, console
@@ -25,10 +27,10 @@ def hostile() -> FakeNode:
     steps = [{**step, "result": name, "source": name} for name in NAMES]
     return example.node(
         {
-            example.SessionPage: {"sessions": sessions, "matching": len(sessions), "total": len(sessions)},
-            example.SessionList: sessions,
-            example.Find: [{"address": name, "map": "people", "backend": C1, "account": TITLE} for name in NAMES],
-            example.Route: lambda request: {**example.route(request), "steps": steps, "told": f"NO {TITLE}"},
+            SessionPage: {"sessions": sessions, "matching": len(sessions), "total": len(sessions)},
+            SessionList: sessions,
+            Find: [{"address": name, "map": "people", "backend": C1, "account": TITLE} for name in NAMES],
+            Route: lambda request: {**example.route(request), "steps": steps, "told": f"NO {TITLE}"},
         },
         overview={**example.OVERVIEW, "backends": stores},
         alerts=alerts,
@@ -65,7 +67,7 @@ TERMINALS: list[dict[str, str]] = [{"NO_COLOR": "1"}, {"TERM": "linux", "COLORTE
 
 @pytest.mark.parametrize("environment", TERMINALS, ids=str)
 def test_words_say_what_colours_say(environment: dict[str, str]) -> None:
-    with console("tests.tui.example:node", **environment) as terminal:
+    with console("tests.tui.example:node", (80, 24), **environment) as terminal:
         terminal.sees("mail1 · overview", "▲ down", "mail3 is down")
         terminal.press("s")
         terminal.sees("500 of 699 shown")

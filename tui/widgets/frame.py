@@ -6,7 +6,7 @@ Must never be painted again while they say the same.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from rich.text import Text
 from textual.binding import Binding
@@ -19,6 +19,9 @@ from tui.words import plain
 if TYPE_CHECKING:
     from tui.app import Console
     from tui.place import PlaceScreen
+
+
+ALWAYS: Final = ("colon", "question_mark")  # whatever else there is no room for
 
 
 class Line(Static):
@@ -137,20 +140,31 @@ class Keys(Line):
 
     def say(self) -> None:
         """As it is now."""
+        parts = [(self.app.get_key_display(one), one) for one in self._bindings_shown()]
+        last = [part for part in parts if part[1].key in ALWAYS]
+        room = self.app.size.width - 2 - sum(_length(*part) for part in last)
         text = Text(" ", no_wrap=True)
-        room = self.app.size.width - 2
-        for binding in self._bindings_shown():
-            key = self.app.get_key_display(binding)
-            if len(text) + len(key) + len(binding.description) + 3 > room:
+        for key, binding in [part for part in parts if part not in last]:
+            if len(text) + _length(key, binding) > room:
                 break
-            text.append(key, "bold")
-            text.append(f" {binding.description}  ")
+            _append(text, key, binding)
+        for part in last:
+            _append(text, *part)
         self.tell(text)
 
     def _bindings_shown(self) -> list[Binding]:
         active = [one.binding for one in self.screen.active_bindings.values() if one.enabled]
         shown = [binding for binding in active if binding.show and binding.description]
         return sorted(shown, key=_looks_first)
+
+
+def _length(key: str, binding: Binding) -> int:
+    return len(key) + len(binding.description) + 3
+
+
+def _append(text: Text, key: str, binding: Binding) -> None:
+    text.append(key, "bold")
+    text.append(f" {binding.description}  ")
 
 
 def _looks_first(binding: Binding) -> tuple[bool, bool]:
