@@ -79,10 +79,15 @@ class Dialling:
         if self._patient and self._fd >= 0 and is_connected(self._fd):
             self._finish(self._fd)  # it is connected and keeps silent: that is for the conversation to judge
         else:
+            if self._fd < 0:
+                self._addresses = []  # found in this very batch: too late to connect
             self._drop()
             self._next("no connection in time")
 
-    abandon = cancel
+    def abandon(self) -> None:
+        """A bug of ours: the session ends."""
+        if self._done is not None:
+            self._session.close()
 
     def _found(self, found: Found) -> None:
         if self._done is None:
@@ -131,8 +136,13 @@ class Dialling:
             self._next(os.strerror(code))
             return
         if not self._patient:
-            if self._header:
-                os.write(self._fd, self._header)  # a new connection takes these few octets at once
+            try:
+                if self._header:
+                    os.write(self._fd, self._header)  # a new connection takes these few octets at once
+            except OSError as error:  # it is gone again
+                self._drop()
+                self._next(os.strerror(error.errno or 0))
+                return
             self._loop.change(self._fd, READING)
         self._finish(self._fd)
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from appliance.edge.proxyheader import Header, parse
-from appliance.wire import resolve
+from appliance.wire import dial, resolve
+from appliance.wire.dial import Dialling
 from appliance.wire.loop import Loop
 from appliance.wire.offload import Offload
 from appliance.wire.resolve import Resolver
@@ -107,3 +108,76 @@ def test_small_pieces_do_not_wait_for_each_other(bench: Any) -> None:
     for flow in (relay.up, relay.down):
         with socket.socket(fileno=os.dup(flow.fd)) as side:
             assert side.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+class Asked:
+    """A resolver that answers when told to."""
+
+    def known(self, _host: str, _port: int) -> None:
+        return None
+
+    def ask(self, _host: str, _port: int, done: Callable[[Any], None]) -> None:
+        self.answer = done
+
+
+def _dialling(loop: Loop, header: bytes = b"") -> tuple[Dialling, Asked, list[Any]]:
+    """One that asks for a name, and what it was told in the end."""
+    told: list[Any] = []
+    asked = Asked()
+    dialling = Dialling(object(), loop, header, not header, loop.now + 5, lambda _session, result: told.append(result))  # type: ignore[arg-type]
+    dialling.begin(asked, "store.example.test", 143)  # type: ignore[arg-type]
+    return dialling, asked, told
+
+
+def test_a_name_found_in_the_moment_in_which_the_time_is_over() -> None:
+    loop, server = Loop(), socket.create_server(("127.0.0.1", 0))
+    before = os.listdir("/proc/self/fd")
+    dialling, asked, told = _dialling(loop)
+    asked.answer([(int(socket.AF_INET), server.getsockname())])
+    dialling.overdue()
+    loop.call(lambda: None)
+    loop.turn()
+    (failed,) = told
+    assert failed.why == "no connection in time"
+    assert os.listdir("/proc/self/fd") == before  # no connection is left behind
+    server.close()
+
+
+def test_who_gives_up_before_the_connection_is_begun_begins_none() -> None:
+    loop, server = Loop(), socket.create_server(("127.0.0.1", 0))
+    dialling, asked, told = _dialling(loop)
+    asked.answer([(int(socket.AF_INET), server.getsockname())])
+    dialling.cancel()
+    loop.call(lambda: None)
+    loop.turn()
+    assert told == []
+    server.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        server.accept()
+    server.close()
+
+
+def test_a_store_that_is_gone_before_the_header(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, server = Loop(), socket.create_server(("127.0.0.1", 0))
+    monkeypatch.setattr(dial, "pending_error", lambda _fd: 0)  # the reset comes right after it was asked for
+    _, asked, told = _dialling(loop, b"a header")
+    asked.answer([(int(socket.AF_INET), server.getsockname())])
+    loop.call(lambda: None)
+    loop.turn()
+    connection, _ = server.accept()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+    connection.close()
+    loop.turn()
+    (failed,) = told
+    assert failed.why == "Connection reset by peer"
+    server.close()
+
+
+def test_a_bug_in_dialling_ends_its_session(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def bug(*_: object) -> None:
+        raise ZeroDivisionError
+
+    client = bench.greeted()
+    monkeypatch.setattr(dial, "SocketType", bug)
+    client.sendall(b"maria\r\n")
+    assert client.recv(1) == b""
