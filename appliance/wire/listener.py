@@ -59,7 +59,10 @@ class Listener:
     def ready(self, _events: int) -> None:
         """Somebody connected."""
         for fd, (ip, port, *_) in self._accepted():
-            self._welcome(self.policy, fd, plain_ip(ip) if ":" in ip else ip, port)
+            try:
+                self._welcome(self.policy, fd, plain_ip(ip) if ":" in ip else ip, port)
+            except Exception:  # those who came with it would be lost, too
+                log.exception("a connection is lost by a fault of ours")
 
     def _accepted(self) -> list[tuple[int, Any]]:
         accepted = []

@@ -183,6 +183,29 @@ def test_no_thread_before_there_is_work() -> None:
     assert threading.active_count() == before
 
 
+def test_who_cannot_be_welcomed_is_lost_alone(caplog: pytest.LogCaptureFixture) -> None:
+    loop = Loop()
+    share = socket.create_server(("127.0.0.1", 0))
+    port = share.getsockname()[1]
+    welcomed: list[int] = []
+
+    def welcome(_policy: Policy, fd: int, _ip: str, _port: int) -> None:
+        welcomed.append(fd)
+        if len(welcomed) == 1:
+            raise ZeroDivisionError
+
+    policy = Policy(Service.IMAP, False, False, lambda _: True)
+    listener = Listener(loop, ListenerSpec("imap", "x", False), policy, share.detach(), welcome)
+    clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(3)]
+    loop.turn()
+    assert len(welcomed) == 3  # they came in one batch
+    assert "ZeroDivisionError" in caplog.text
+    listener.close()
+    for fd, client in zip(welcomed, clients, strict=True):
+        os.close(fd)
+        client.close()
+
+
 def test_without_descriptors_it_waits_and_then_serves() -> None:
     loop = Loop()
     share = socket.create_server(("127.0.0.1", 0))
