@@ -248,6 +248,8 @@ class Session:
             return
         self.effect = LEAVING
         self.deadline = self.shared.loop.now + LINGER
+        if client.tls is None or not client.tls.done:
+            client.loop.handlers[client.fd] = client.ready  # a handshake goes no further
         client.interest(reading=True)
         if not client.outbox:
             end_sending(client.fd)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import ssl
 import time
@@ -13,6 +14,8 @@ import pytest
 import trustme
 
 from appliance.edge.tls import Certificates
+from appliance.protocols.conversation import CLIENT, Gone
+from appliance.wire.loop import IN
 
 LineOf = Callable[[socket.socket], bytes]
 Entry = Callable[..., tuple[list[str], str, str]]
@@ -223,3 +226,21 @@ def test_who_gives_way_amidst_a_handshake_is_told_nothing(
     bench.greeted()
     while client.recv(65536):
         pass
+
+
+def test_a_handshake_that_ends_too_late_begins_no_conversation(
+    bench: Any, trusting: ssl.SSLContext, line_of: LineOf
+) -> None:
+    client, _, outgoing = _amidst_a_handshake(bench, trusting, line_of)
+    (session,) = bench.worker.shared.room.all
+
+    def late() -> bool:
+        session.raise_in(Gone(CLIENT, "silent for too long", silent=True))
+        client.sendall(outgoing.read())
+        fd = session.client.fd
+        select.select([fd], [], [], 5)
+        bench.loop.handlers[fd](IN)
+        return session.conversation is not None
+
+    assert not bench.in_loop(late)
+    assert client.recv(1) == b""
