@@ -96,7 +96,7 @@ def test_a_listener_moved_on_trial_comes_back_by_itself(running: Node, quick_tri
     assert settings(running, "imap")["listen"]["value"] == [f"{running.host}:{running.imap}"]
 
 
-def test_a_listener_moved_on_trial_and_kept_stays(running: Node, quick_trials: None) -> None:
+def test_a_listener_moved_on_trial_and_kept_stays(running: Node) -> None:
     port = free_port(running.host)
 
     async def story(stage: Stage) -> None:
@@ -208,7 +208,7 @@ def test_bans_are_made_and_lifted(running: Node) -> None:
     tell(running, story)
 
 
-def test_a_certificate_is_pasted_and_shown_to_clients(running: Node, authority: Authority, quick_trials: None) -> None:
+def test_a_certificate_is_pasted_and_shown_to_clients(running: Node, authority: Authority) -> None:
     pair = authority.issue("imap.example.test")
     pem = pair.key.read_text() + pair.chain.read_text()  # in the wrong order, which is all right
 

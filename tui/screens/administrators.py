@@ -90,7 +90,8 @@ class Administrators(PlaceScreen):
         keys = row["keys"] if row is not None else []
         lines = [f" {plain(key['fingerprint'], 60)}  {plain(key['comment'], 60)}" for key in keys]
         nobody = " Nobody yet: without an administrator nobody comes in by SSH. A adds one."
-        self.query_one("#details", Static).update("\n".join(lines) if row is not None else nobody)
+        for line in self.query("#details").results(Static):  # none while it closes
+            line.update("\n".join(lines) if row is not None else nobody)
 
     # --- changing ---
 

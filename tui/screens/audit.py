@@ -47,14 +47,13 @@ class Audit(PlaceScreen):
         return f"audit · page {len(self.pages)}" if len(self.pages) > 1 else "audit"
 
     def body(self) -> ComposeResult:
-        width = self.app.size.width
         yield Rows(
             (
-                Column("ago", "Ago", right=True),
-                Column("by", "Who", show=lambda who: plain(who, 16)),
-                Column("sentence", "What", style=_colour, width=max(width - (31 if width < 100 else 66), 40)),
-                Column("origin", "From", wide=True),
-                Column("id", "Change", right=True, wide=True),
+                Column("ago", "Ago", right=True, width=7),
+                Column("by", "Who", show=lambda who: plain(who, 16), width=16),
+                Column("sentence", "What", style=_colour, flex=True),
+                Column("origin", "From", wide=True, width=24),
+                Column("id", "Change", right=True, wide=True, width=8),
             ),
             "id",
         )
@@ -79,7 +78,8 @@ class Audit(PlaceScreen):
     def _say_exact(self) -> None:
         row = self.query_one(Rows).current()
         more = "   n: older ones" if self.more else ""
-        self.query_one("#exact", Static).update("" if row is None else f"{row['when']}, {plain(row['what'])}{more}")
+        for line in self.query("#exact").results(Static):  # none while it closes
+            line.update("" if row is None else f"{row['when']}, {plain(row['what'])}{more}")
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         self.action_open()

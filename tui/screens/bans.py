@@ -38,11 +38,11 @@ class Bans(PlaceScreen):
     def body(self) -> ComposeResult:
         yield Rows(
             (
-                Column("subject", "Refused"),
-                Column("scope", "Is an"),
-                Column("left", "Left", right=True),
-                Column("reason", "Why"),
-                Column("until", "Until", wide=True, show=_local),
+                Column("subject", "Refused", width=26),
+                Column("scope", "Is an", width=7),
+                Column("left", "Left", right=True, width=8),
+                Column("reason", "Why", flex=True),
+                Column("until", "Until", wide=True, show=_local, width=16),
             ),
             "id",
             marks=True,

@@ -78,7 +78,8 @@ class Certificates(PlaceScreen):
 
     def _say_details(self) -> None:
         row = self.query_one(Rows).current()
-        self.query_one("#details", Static).update(_details(row) if row is not None else "")
+        for line in self.query("#details").results(Static):  # none while it closes
+            line.update(_details(row) if row is not None else "")
 
     def action_add(self) -> None:
         """Another one."""

@@ -57,9 +57,9 @@ class FirstRun(Answers):
         yield Rows(
             (
                 Column("mark", "", width=1),
-                Column("number", "", right=True),
-                Column("title", "Question", style=lambda row: "bold" if row["mark"] == "▸" else ""),
-                Column("answer", "Answer", width=max(self.app.size.width - 30, 40)),
+                Column("number", "", right=True, width=1),
+                Column("title", "Question", width=13, style=lambda row: "bold" if row["mark"] == "▸" else ""),
+                Column("answer", "Answer", flex=True),
             ),
             "name",
         )
@@ -112,7 +112,8 @@ class FirstRun(Answers):
             text = Text(step.about + "\n")
             for line in self.told.get(step.name, ()):
                 text.append(f"\n{line}", _weight(line))
-            self.query_one("#about", Static).update(text)
+            for shown in self.query("#about").results(Static):  # none while it closes
+                shown.update(text)
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
         self._say_about()

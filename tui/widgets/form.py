@@ -142,7 +142,8 @@ class Form(Vertical):
             text.append(f"\nSomebody else set it to {meanwhile} meanwhile; A would replace that.", "bold")
         if problem := self.draft.problems.get(name):
             text.append(f"\n✗ {problem}", "bold red")
-        self.query_one("#help", Static).update(text)
+        for line in self.query("#help").results(Static):  # none while it closes
+            line.update(text)
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
         self._say_help()
