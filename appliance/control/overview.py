@@ -22,8 +22,8 @@ from db import meta
 from db.objects import Objects
 
 SLOW_MS: Final = 1000  # to greet
-NO_NEWS: Final = 0.3  # of a time: less of a difference is none
-NO_NEWS_MS: Final = 5
+NO_NEWS: Final = 0.5  # of a time: less of a difference is none
+NO_NEWS_MS: Final = 20
 
 Row = dict[str, Any]
 
