@@ -70,6 +70,23 @@ def test_a_hundred_thousand_rows_are_imported_and_taken_back(new_node: NewNode, 
         play(way(node), story)
 
 
+def test_an_uploaded_file_is_imported(new_node: NewNode) -> None:
+    async def story(stage: Stage) -> None:
+        (node.home / "drop" / "jonas:users.csv").write_text("new@example.test,alpha\n")
+        stage.app.go("maps")
+        await stage.sees("people", "sqlite")
+        await stage.press("I")
+        await stage.sees("users.csv", "jonas")
+        await stage.press("enter")
+        await stage.sees("uploaded", "by jonas", "new@example.test → alpha", "A applies it: 1 new.")
+        await stage.press("A", "2")
+        await stage.sees("Imported: 1 new.", "done: postern map import people upload:users.csv --merge")
+
+    with new_node() as node:
+        play(way(node), story)
+        assert node.cli("map", "get", "people", "new@example.test")["backend"] == "alpha"
+
+
 def test_an_import_that_is_left_changes_nothing(new_node: NewNode, folder: Path) -> None:
     file = folder / "users.csv"
     file.write_text("".join(f"u{number:06}@example.test,alpha\n" for number in range(4 * MANY)))

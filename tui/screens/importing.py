@@ -95,8 +95,7 @@ class Importing(Listing):
     async def load(self) -> None:
         if self.step != "source":
             return
-        shown = await self.ask(MapShow(self.subject))
-        if shown is not None:
+        if (shown := await self.ask(MapShow(self.subject))) is not None:
             self._entries = shown.value["entries"] or 0
             self.mode = self.mode or ("merge" if self._entries else "")
         try:
@@ -148,7 +147,8 @@ class Importing(Listing):
         self.step, self._meter = during, Meter()
         self._say()
         self._painting = self.set_interval(PAINT, self._paint)
-        request = MapImport(self.subject, self.origin.name, format=self.form, mode=self.mode, **more)
+        name = self.origin.path.name if self.origin.path else self.origin.name
+        request = MapImport(self.subject, name, format=self.form, mode=self.mode, **more)
         try:
             with opened(self.origin) as file:
                 done = await self.console.node.ask(request, file, self._progressed)
