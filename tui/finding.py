@@ -53,6 +53,7 @@ class Finding(ModalScreen[None]):
                     Column("account", "account", width=8),
                 ),
                 "address",
+                classes="picking",
             )
             yield Static("", markup=False)
 

@@ -38,7 +38,7 @@ class AllKeys(ModalScreen[None]):
         self.help_text = place.help if place else ""
         self.groups: dict[str, list[tuple[str, str]]] = {}
         for active in of.active_bindings.values():
-            if active.enabled and active.binding.description:
+            if active.enabled and active.binding.description and not active.binding.system:
                 where = "here" if active.node is of else EVERYWHERE if active.node is of.app else "in the list"
                 said = active.binding.description
                 if active.binding.action.startswith("app.") and not active.binding.action.startswith("app.go"):

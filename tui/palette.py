@@ -64,7 +64,7 @@ class Palette(ModalScreen[None]):
         columns = (Column("name", "", width=26), Column("help", "", flex=True, style=lambda _: "secondary"))
         with Vertical():
             yield Input(placeholder="where to, what to do, or whom to see", compact=True, max_length=320)
-            yield Rows(columns, "key", show_header=False)
+            yield Rows(columns, "key", show_header=False, classes="picking")
 
     def on_mount(self) -> None:
         self.query_one(Rows).can_focus = False

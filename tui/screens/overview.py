@@ -76,7 +76,8 @@ class Overview(PlaceScreen):
     place: ClassVar[str] = "overview"
     topics: ClassVar = ("overview", "alerts")
     BINDINGS: ClassVar[list[BindingType]] = [
-        *(Binding(str(number), f"alert({number})", f"to number {number}", show=False) for number in range(1, 10)),
+        Binding("1", "alert(1)", "to what needs you, by its number", show=False),
+        *(Binding(str(number), f"alert({number})", show=False) for number in range(2, 10)),
         Binding("slash", "app.find", "find a person", key_display="/"),
         Binding("f", "app.find", "find a person", show=False),
         Binding("tab", "app.focus_next", "services, stores, what needs you", show=False),

@@ -101,8 +101,8 @@ class Trial(Line):
                 self._clock = None
             return
         left = max(0, round(trial["until"] - time.time()))
-        keys = "K keep it   G take it back now"
-        self.tell(Text(f"On trial: {plain(trial.get('what'), 60)}; taken back in {left} s   {keys}", no_wrap=True))
+        keys = f"On trial, {left} s left: K keeps it, G takes it back now."
+        self.tell(Text(f"{keys}  {plain(trial.get('what'), 60)}", no_wrap=True, overflow="ellipsis"))
         if self._clock is None:
             self._clock = self.set_interval(1, self.say)
 

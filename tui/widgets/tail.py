@@ -35,10 +35,13 @@ class Tail(Static):
 
     def __init__(self) -> None:
         super().__init__("", markup=False)
-        self._lines: deque[Text] = deque(maxlen=LINES)
+        self._lines: deque[Mapping[str, Any]] = deque(maxlen=LINES)
         self._seen: deque[tuple[float, str]] = deque(maxlen=LINES)
         self._stream: Stream | None = None
         self._waiting = False
+
+    def on_mount(self) -> None:
+        self.app.theme_changed_signal.subscribe(self, lambda _: self._paint())
 
     def on_show(self, _: events.Show) -> None:
         if self._stream is None:
@@ -61,7 +64,7 @@ class Tail(Static):
         if key in self._seen:  # told again by a stream that was begun anew
             return
         self._seen.append(key)
-        self._lines.append(self._line(one))
+        self._lines.append(one)
         if not self._waiting:
             self._waiting = True
             self.set_timer(PAUSE if len(self._lines) > 1 else 0.05, self._paint)
@@ -69,7 +72,7 @@ class Tail(Static):
     def _paint(self) -> None:
         self._waiting = False
         room = max(self.size.height - 1, 1)
-        last = list(self._lines)[-room:]
+        last = [self._line(one) for one in list(self._lines)[-room:]]
         self.update(Text("\n").join([Text("Log", style=self._colour("secondary")), *last]))
 
     def on_resize(self) -> None:
