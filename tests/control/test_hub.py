@@ -15,7 +15,7 @@ import pytest
 from appliance import messages, packets
 from appliance.control.api import Done, Refused
 from appliance.control.api.accounts import AccountAdd, AccountDisable, AccountImport, AccountList
-from appliance.control.api.live import SessionKick, SessionList, Status
+from appliance.control.api.live import SessionKick, SessionList, SessionPage, Status
 from appliance.messages import SessionRow
 from appliance.routing.passwords import NOBODY
 from tests.control.running import FakeWorker, Running, raw
@@ -165,6 +165,25 @@ def test_sessions_of_all_workers_and_who_did_not_answer(controller: Running, wor
     }  # fmt: skip
     assert hung.name in done.note and first.name not in done.note
     assert 0.9 < asking.took < 2
+
+
+def test_a_screenful_of_sessions_is_found_and_sorted_here(controller: Running, worker: MakeWorker) -> None:
+    one = worker(0)
+    rows = [session("a1"), session("a22", "otto@example.test"), session("a333", "maria@else.test", "mail1")]
+
+    def answer(request: SessionPage) -> dict[str, object]:
+        asking = Asking(controller, request)
+        one.send(messages.Sessions(one.hear(messages.ListSessions).request, rows))
+        value: dict[str, object] = asking.answer().value
+        return {**value, "sessions": [row["id"] for row in asking.answer().value["sessions"]]}
+
+    assert answer(SessionPage()) == {"sessions": ["a1", "a22", "a333"], "matching": 3, "total": 3}
+    assert answer(SessionPage("MARIA mail2")) == {"sessions": ["a1"], "matching": 1, "total": 3}
+    found = answer(SessionPage("example", sort="user", down=True, limit=1))
+    assert found == {"sessions": ["a22"], "matching": 2, "total": 3}
+    assert answer(SessionPage(limit=-1))["sessions"] == []
+    with pytest.raises(Refused, match="not sorted by 'shoe size'"):
+        controller.ask(SessionPage(sort="shoe size"))
 
 
 def test_kick_counts_over_all_workers(controller: Running, worker: MakeWorker) -> None:

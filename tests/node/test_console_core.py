@@ -111,6 +111,18 @@ def test_maria_cannot_log_in_and_why(fresh: Node) -> None:
     assert fresh.cli("map", "get", "people", MARIA.address)["backend"] == "alpha"
 
 
+def test_the_same_by_commands(fresh: Node) -> None:
+    client = fresh.logged_in(*MARIA)
+    assert [row["user"] for row in fresh.cli("session", "list", "--find", "maria")] == [MARIA.address]
+    assert fresh.cli("session", "list", "--find", "nobody-so-called") == []
+    assert "give it alone" in fresh.run("session", "list", "--find", "x", "--user", "y").stderr
+    route = fresh.cli("route", MARIA.address, "--down", "alpha", status=1)
+    assert route["verdict"] == "temporary" and "UNAVAILABLE" in route["told"]
+    assert fresh.cli("route", MARIA.address)["verdict"] == "route", "to ask changes nothing"
+    assert "no back-end 'gamma'" in fresh.run("route", MARIA.address, "--down", "gamma").stderr
+    client.logout()
+
+
 def test_a_node_that_goes_is_said_and_found_again(fresh: Node) -> None:
     async def story(stage: Stage) -> None:
         await stage.sees("IMAP")
