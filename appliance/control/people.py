@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from enum import Enum
 from typing import Any, Final
 
 from appliance.control import mapstate
 from appliance.control.node import Node
 from db import accounts, maps
+from db.accounts import Account
 from db.objects import Objects
 
 LONGEST: Final = 320
@@ -19,15 +21,24 @@ LONGEST: Final = 320
 Person = dict[str, Any]
 
 
+class Likeness(Enum):
+    """Of an address and what was typed, the closest first; the value: what follows it in those that begin with it."""
+
+    ADDRESS = "the address"
+    LOCAL_PART = "@"
+    BEGINNING = ""
+    WITHIN = "within"
+
+
 def find(node: Node, text: str, limit: int) -> list[Person]:
-    """See api.watch.Find: those that begin with it first, then those that contain it, each by address."""
+    """See api.watch.Find: who is called so, then who begins so, then who contains it; each by address."""
     connection, objects = node.reader(), node.objects()
     loads = dict(_loads(connection, objects))
     found: dict[str, None] = {}
-    for beginning in (True, False):
-        if len(found) < limit:
-            addresses = _addresses(connection, objects, loads, text, limit, beginning)
-            found |= dict.fromkeys(sorted(addresses)[: limit - len(found)])
+    for likeness in Likeness:
+        if len(found) < limit and not (likeness is Likeness.LOCAL_PART and "@" in text):
+            addresses = _addresses(connection, objects, loads, text, limit, likeness)
+            found |= dict.fromkeys(sorted(addresses - found.keys())[: limit - len(found)])
     return [_person(connection, loads, address) for address in found]
 
 
@@ -41,22 +52,29 @@ def _loads(connection: sqlite3.Connection, objects: Objects) -> Iterator[tuple[s
 
 
 def _addresses(
-    connection: sqlite3.Connection, objects: Objects, loads: dict[str, int], text: str, limit: int, beginning: bool
+    connection: sqlite3.Connection, objects: Objects, loads: dict[str, int], text: str, limit: int, likeness: Likeness
 ) -> set[str]:
     lowered = text.lower()
     found: set[str] = set()
     for name, load in loads.items():
         wanted = lowered if objects.get("map", name)["fold"] == "lower" else text
-        if beginning:
-            rows = maps.page(connection, load, prefix=wanted, limit=limit)
-        else:
+        if likeness is Likeness.ADDRESS:
+            rows = [(wanted, "")] if maps.look(connection, load, wanted) is not None else []
+        elif likeness is Likeness.WITHIN:
             rows = maps.containing(connection, load, wanted, limit)
+        else:
+            rows = maps.page(connection, load, prefix=wanted + likeness.value, limit=limit)
         found |= {address for address, _ in rows if not address.startswith("@")}
-    if beginning:
-        found |= {one.address for one in accounts.page(connection, prefix=lowered, limit=limit)}
-    else:
-        found |= {one.address for one in accounts.containing(connection, lowered, limit)}
-    return found
+    return found | {account.address for account in _accounts(connection, lowered, limit, likeness)}
+
+
+def _accounts(connection: sqlite3.Connection, text: str, limit: int, likeness: Likeness) -> list[Account]:
+    if likeness is Likeness.ADDRESS:
+        account = accounts.get(connection, text)
+        return [] if account is None else [account]
+    if likeness is Likeness.WITHIN:
+        return accounts.containing(connection, text, limit)
+    return accounts.page(connection, prefix=text + likeness.value, limit=limit)
 
 
 def _person(connection: sqlite3.Connection, loads: dict[str, int], address: str) -> Person:

@@ -59,3 +59,18 @@ def test_people_by_a_part_of_their_address(peopled: Running) -> None:
     for text in ("", " ", "x" * 400):
         with pytest.raises(Refused):
             peopled.ask(Find(text))
+
+
+def test_who_is_called_so_comes_first(peopled: Running) -> None:
+    for address in ("mari@z.test", "mari", "maria@example.testing", "mari.anna@example.test", "x.mari@example.test"):
+        peopled.ask(MapPut("people", address, "mail2"))
+
+    def found(text: str, **more: Any) -> list[str]:
+        return [row["address"] for row in peopled.ask(Find(text, **more)).value]
+
+    beginning = ["mari.anna@example.test", "maria@example.test", "maria@example.testing"]
+    within = ["rosemarie@example.test", "x.mari@example.test"]
+    assert found("Mari") == ["mari", "mari@z.test", *beginning, *within]
+    assert found("mari", limit=2) == ["mari", "mari@z.test"]
+    assert found("maria@example.test") == ["maria@example.test", "maria@example.testing"]
+    assert found("@example.test") == ["anna@example.test", *sorted([*beginning, "otto@example.test", *within])]

@@ -31,8 +31,9 @@ class Overview(Request, frozen=True, tag="overview"):
 
 
 class Find(Request, frozen=True, tag="find"):
-    """People whose address begins with, else contains, this text: of sqlite maps and accounts. At most `limit`.
+    """People of sqlite maps and accounts by this text, `limit` at most.
 
+    Those of this address come first, then of this local part, then those that begin with it, then that contain it.
     Value: [{address, map, backend, account}]; map and backend null for who is in no map, account null, on or off.
     """
 
