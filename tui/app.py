@@ -18,7 +18,7 @@ from textual.screen import Screen
 
 from appliance.control.api import Refused, Request
 from appliance.control.api.console import ConsoleWho
-from appliance.control.api.watch import Watch
+from appliance.control.api.watch import TOPICS, Watch
 from tui.harmless import Harmless
 from tui.lock import IDLE, Door, Lock
 from tui.node import Connect, Node, Stream
@@ -27,7 +27,7 @@ from tui.screens.overview import Overview
 from tui.themes import THEMES, theme_for
 from tui.widgets.frame import Keys, Line
 
-FIRST: Final = ("overview", "alerts")  # topics of the first screen
+FIRST: Final = TOPICS  # all that the node says of itself at once
 PATIENCE: Final = 0.3  # seconds that the first screen waits for them, to be painted once
 TRIAL_KEYS: Final = ("keep_trial", "give_up_trial")
 

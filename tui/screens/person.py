@@ -62,6 +62,7 @@ class Person(Listing):
         self.routes: list[Mapping[str, Any]] = []
         self.bans: list[Row] = []
         self._later: Timer | None = None
+        self._shown_as_of: Any = None  # the watch's number of the sessions that are shown
 
     def heading(self) -> str:
         return plain(self.address)
@@ -99,11 +100,15 @@ class Person(Listing):
 
     # --- what is shown ---
 
+    def on_mount(self) -> None:
+        self._shown_as_of = self.console.facts.get("sessions")
+        super().on_mount()
+
     def changed(self, topic: str, value: Any) -> None:
         if topic == "revision":
             if self.is_new(value):
                 self.load()
-        elif self._later is None:
+        elif self._later is None and value != self._shown_as_of:
             self._later = self.set_timer(AGAIN, self._again)
 
     def _again(self) -> None:
@@ -117,7 +122,7 @@ class Person(Listing):
         if not self.address:
             self.console.action_find()
             return
-        who = self.address
+        who, self._shown_as_of = self.address, self.console.facts.get("sessions")
         routes, sessions, accounts, bans, lately = await asyncio.gather(
             asyncio.gather(*(self._known(Route(who, service)) for service in SERVICES)),
             self._known(SessionList(user=who)),

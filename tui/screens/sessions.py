@@ -67,6 +67,7 @@ class Sessions(Listing):
         self.wanted = subject
         self._asked, self._took = 0.0, 0.0
         self._later: Timer | None = None
+        self._shown_as_of: Any = None  # the watch's number of the sessions that are shown
 
     def heading(self) -> str:
         """The filter is to be seen anyway."""
@@ -89,6 +90,7 @@ class Sessions(Listing):
         )
 
     def on_mount(self) -> None:
+        self._shown_as_of = self.console.facts.get("sessions")
         super().on_mount()
         if self.subject:
             self.query_one(Filter).open(self.subject)
@@ -98,7 +100,7 @@ class Sessions(Listing):
 
     def changed(self, topic: str, value: Any) -> None:
         """Not at once for each: a busy node has hundreds a second."""
-        if self._later is None:
+        if self._later is None and value != self._shown_as_of:
             wait = self._asked + max(AGAIN, SHARE * self._took) - time.monotonic()
             self._later = self.set_timer(max(wait, 0.01), self._again)
 
@@ -114,7 +116,7 @@ class Sessions(Listing):
     @work(exclusive=True, group="load")
     async def load(self) -> None:
         """Ask for the first of them."""
-        self._asked = time.monotonic()
+        self._asked, self._shown_as_of = time.monotonic(), self.console.facts.get("sessions")
         table = self.query_one(Table)
         sort, down = table.order
         done = await self.ask(SessionPage(self.wanted, sort, down, MOST))
