@@ -10,6 +10,7 @@ import logging
 import sqlite3
 import threading
 import time
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -40,6 +41,7 @@ class Door:
         self._codes = Codes(node_db)
         self._hashing = threading.BoundedSemaphore(HASHES)
         self._by_password: set[tuple[str, str]] = set()
+        self.counted: Counter[str] = Counter()  # log-ins, as workers count theirs: see tally.METRICS
         self._bans: tuple[int, Bans, dict[str, float]] = (-1, Bans(), {})
 
     # --- what they know -------------------------------------------------------------------------------------------
@@ -97,9 +99,15 @@ class Door:
         self._by_password.discard((name, client))
         return noted
 
+    def failed(self, client: str, tries: int) -> bool:
+        """Count; whether this client failed too often."""
+        self.counted["logins/console/failed"] += tries
+        return self.keeper.failed(client, tries)
+
     def came_in(self, entered: Entered) -> None:
-        """Write down who, when, and from where if it was by a key."""
+        """Count; write down who, when, and from where if it was by a key."""
         now = time.time()
+        self.counted["logins/console/ok"] += 1
         log.info("console: %s is in from %s", entered.name, entered.client)
         try:
             with closing(connect.writer(self._node_db)) as database:

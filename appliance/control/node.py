@@ -11,7 +11,7 @@ import socket
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -58,6 +58,9 @@ class Consoles(Protocol):
 
     def converse(self, entered: Entered, connection: socket.socket) -> None:
         """One more conversation with this one. Raises Refused where there are too many."""
+
+    def processes(self) -> Collection[Entered]:
+        """Those that have a conversation open."""
 
     def look_again(self) -> None:
         """Administrators changed: who is none any more is shown out."""

@@ -72,7 +72,8 @@ def overview(node: Node, objects: Objects, users: Mapping[str, int], stores: Sto
 
 def _services(node: Node, objects: Objects) -> Iterator[Row]:
     pulse = node.hub.pulse if node.hub else Pulse()
-    sessions: Mapping[str, int] = node.hub.tally.by_label("sessions", "service") if node.hub else Counter()
+    sessions = node.hub.tally.by_label("sessions", "service") if node.hub else Counter[str]()
+    sessions[Service.CONSOLE] = len(node.consoles.processes()) if node.consoles else 0
     for name in Service:
         beats = msgspec.structs.asdict(pulse.of(name))
         state = configured.service_state(node, objects, name)

@@ -104,9 +104,13 @@ class Reception:
             raise Refused(f"{CONVERSATIONS} conversations with this node are open already")
         self._start(connection, entered)
 
+    def processes(self) -> set[Entered]:
+        """See appliance.control.node.Consoles."""
+        return {one for one in list(self._open.values()) if isinstance(one, Entered)}
+
     def look_again(self) -> None:
         """See appliance.control.node.Consoles."""
-        for entered in {one for one in list(self._open.values()) if isinstance(one, Entered)}:
+        for entered in self.processes():
             if not admins.role(self._node.reader(), entered.name):
                 entered.end()
 

@@ -158,7 +158,7 @@ class Controller:
 
     async def _feel_pulse(self) -> None:
         while True:
-            self.hub.pulse.feel(self.hub.tally.grown(), self._loop.time())
+            self.hub.pulse.feel({**self.hub.tally.grown(), **self.node.door.counted}, self._loop.time())
             await asyncio.sleep(PULSE_SECONDS)
 
     async def _tidy(self) -> None:

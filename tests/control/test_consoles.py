@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -11,8 +12,9 @@ from appliance.control.api import Refused, Request
 from appliance.control.api.accounts import AccountAdd, AccountList
 from appliance.control.api.admins import AdminAdd, AdminList, AdminPassword, AdminRemove, AdminRole
 from appliance.control.api.audit import AuditList, AuditRevert
-from appliance.control.api.console import ConsoleCode, ConsoleEnter, ConsoleKey, ConsoleOpen, ConsoleWho
+from appliance.control.api.console import ConsoleAddress, ConsoleCode, ConsoleEnter, ConsoleKey, ConsoleOpen, ConsoleWho
 from appliance.control.api.live import LogTail, Status
+from appliance.control.api.watch import Overview
 from appliance.control.client import Client
 from appliance.control.entered import CONVERSATIONS
 from appliance.control.reception import ENTERED
@@ -50,6 +52,22 @@ def test_an_administrator_is_who_asks(enter: Enter) -> None:
     assert (change["by"], change["origin"]) == ("olga", "ssh 192.0.2.7")
     seen = {row["name"]: row["seen"] for row in olga.ask(AdminList()).value}
     assert seen["olga"] > 1_700_000_000 and seen["vera"] is None
+
+
+def test_consoles_are_counted_as_sessions_and_log_ins(enter: Enter, controller: Running) -> None:
+    def console() -> dict[str, Any]:
+        rows = controller.ask(Overview()).value["overview"]["services"]
+        return next(row for row in rows if row["name"] == "console")
+
+    olga, _ = enter("olga"), enter("vera")
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        olga.ask(ConsoleOpen(), file=theirs)
+        eventually(lambda: console()["sessions"] == 2, "a process is one, whatever it has open")
+    controller.ask(ConsoleAddress("192.0.2.9", failed=3))
+    eventually(lambda: (console()["log_ins"], console()["failed"]) == (2, 3), "the minute's log-ins")
+    olga.close()
+    eventually(lambda: console()["sessions"] == 1, "who left is no session")
 
 
 def test_a_role_is_what_it_is_at_each_request(enter: Enter) -> None:

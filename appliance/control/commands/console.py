@@ -163,7 +163,7 @@ def _knows_password(node: Node, found: Admin | None, given: str) -> bool:
 def _failed(node: Node, client: str, tries: int) -> None:
     """Count; ban whoever has failed too often, unless a key lets people in from there."""
     door = node.door
-    if not door.keeper.failed(client, tries) or door.is_trusted(client):
+    if not door.failed(client, tries) or door.is_trusted(client):
         return
     try:
         parse(client)
