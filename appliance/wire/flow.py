@@ -35,19 +35,7 @@ writev = os.writev
 class Flow:
     """One direction: what is read from `fd` is written to `to`. `twin` is the other."""
 
-    __slots__ = (
-        "blocked",
-        "ended",
-        "fd",
-        "kept",
-        "octets",
-        "pipe",
-        "reading",
-        "relay",
-        "sending",
-        "to",
-        "twin",
-    )
+    __slots__ = ("blocked", "ended", "fd", "kept", "octets", "pipe", "reading", "relay", "sending", "to", "twin")
 
     half_closes: ClassVar = True  # one direction can end while the other goes on
     relay: Relay
@@ -204,10 +192,10 @@ class Flow:
 
     def keep(self, data: bytes | memoryview) -> None:
         """The other side is full: keep this, and read no more until it is gone."""
+        self.blocked = True
         if self.relay.over:
             return
         self.kept = data
-        self.blocked = True
         self.interest(reading=False, sending=self.sending)
         self.twin.interest(reading=self.twin.reading, sending=True)
 
@@ -276,6 +264,10 @@ class Flow:
     def let_go(self) -> None:
         """The session is over."""
 
+    def abandon(self) -> None:
+        """A bug of ours: the session ends."""
+        self.relay.close()
+
     def outgoing(self, data: bytes) -> bytes:
         """What is written for `data`."""
         return data
@@ -291,7 +283,7 @@ class Flow:
     def pass_on_the_end(self) -> None:
         """All that was read has been written."""
         twin = self.twin
-        if twin.ended and not twin.blocked:
+        if twin.ended and not (twin.kept or twin.blocked):
             self.relay.close()
         else:
             self.relay.limit = GRACE

@@ -66,6 +66,8 @@ class Relay(Struct, eq=False):
             return
         if self.down.kept:
             self.down.pass_on()
+        if self.over:
+            return  # by that
         if not self.down.blocked:
             with suppress(OSError):
                 os.write(self.up.fd, self.down.outgoing(self.farewell))
@@ -92,8 +94,6 @@ class Relay(Struct, eq=False):
         octets[0] += up.octets
         octets[1] += down.octets
         del up.twin, down.twin, self.up, self.down  # no cycle is left for the collector
-
-    abandon = close
 
 
 def begin(shared: Shared, outcome: Outcome, origin: str, farewell: bytes, client: Leg, backend: Leg) -> None:

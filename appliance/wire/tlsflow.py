@@ -75,7 +75,11 @@ class TlsFlow(Flow):
                 data = _plain[: self.opener.opened_into(data, _plain)]
             self.octets += len(data)
             if data:
-                self.put(data if self.sealer is None else self.sealer.sealed(data))
+                sealed = data if self.sealer is None else self.sealer.sealed(data)
+                if self.kept:
+                    self.later(bytes(sealed))  # behind what TLS itself says in this batch
+                else:
+                    self.put(sealed)
         except ssl.SSLError:
             self.relay.close()
             return

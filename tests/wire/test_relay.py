@@ -6,6 +6,7 @@ import gc
 import hashlib
 import os
 import random
+import select
 import socket
 import threading
 import time
@@ -13,8 +14,9 @@ from typing import Any
 
 import pytest
 
+from appliance.wire import flow
 from appliance.wire.attempt import Attempt
-from appliance.wire.loop import IN
+from appliance.wire.loop import IN, RDHUP
 from appliance.wire.session import Session
 from tests.wire.house import FAREWELL
 
@@ -84,12 +86,71 @@ def test_last_words_come_before_the_farewell(bench: Any, eventually: Any) -> Non
     store.close()
 
 
+def test_a_client_that_is_gone_in_the_batch_in_which_it_is_kicked(bench: Any) -> None:
+    client, store = bench.logged_in()
+    (relay,) = bench.worker.shared.relays.values()
+
+    def gone_and_kicked() -> None:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+        client.close()
+        relay.down.later(b"* 1 EXISTS\r\n")
+        relay.kick()
+
+    bench.in_loop(gone_and_kicked)
+    assert store.recv(1) == b""
+    assert not bench.worker.shared.relays
+
+
+def test_both_ends_in_one_batch_while_the_store_takes_no_more(
+    bench: Any, eventually: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its sending is over, its reading is not."""
+    client, store = bench.logged_in()
+    (relay,) = bench.worker.shared.relays.values()
+    up, down = relay.up, relay.down
+    refused: list[bytes] = []
+
+    def full(fd: int, data: bytes) -> int:
+        if not refused:
+            refused.append(data)
+            raise BlockingIOError
+        return os.write(fd, data)
+
+    def both_end() -> None:
+        monkeypatch.setattr(flow, "write", full)
+        client.sendall(b"the last")
+        client.shutdown(socket.SHUT_WR)
+        store.shutdown(socket.SHUT_WR)
+        for direction in (up, down):
+            poll = select.poll()
+            poll.register(direction.fd, RDHUP)
+            assert poll.poll(5000)
+            direction.ready(IN | RDHUP)
+
+    bench.in_loop(both_end)
+    assert store.recv(100) == b"the last"
+    assert store.recv(100) == b""
+    eventually(lambda: not bench.worker.shared.relays)
+    assert refused == [b"the last"]
+
+
+def test_a_bug_in_a_relay_ends_it(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, store = bench.logged_in()
+
+    def bug(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(flow, "read", bug)
+    client.sendall(b"x")
+    assert store.recv(1) == b""
+
+
 @pytest.mark.parametrize("tail", [b"x", b"y" * 999, b"z" * 70_000])
 def test_the_last_octets_and_the_end(bench: Any, eventually: Any, tail: bytes) -> None:
     """They go out together, and nothing is lost with a client that has not read what came before."""
     client, store = bench.logged_in()
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    before = b"b" * 3_000_000
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 17)  # less than a segment would make TCP crawl
+    before = b"b" * 12_000_000
     store.settimeout(10)
     sender = threading.Thread(target=lambda: (store.sendall(before), store.sendall(tail), store.close()))
     sender.start()

@@ -15,6 +15,7 @@ import trustme
 
 from appliance.edge.tls import Certificates
 from appliance.protocols.conversation import CLIENT, Gone
+from appliance.wire import flow
 from appliance.wire.loop import IN
 
 LineOf = Callable[[socket.socket], bytes]
@@ -244,3 +245,52 @@ def test_a_handshake_that_ends_too_late_begins_no_conversation(
 
     assert not bench.in_loop(late)
     assert client.recv(1) == b""
+
+
+def _logged_in(bench: Any, trusting: ssl.SSLContext, line_of: LineOf) -> tuple[ssl.SSLSocket, socket.socket, Any]:
+    """A client in TLS, its store in the clear, and what lies between them."""
+    client = bench.connect_tls(trusting)
+    assert line_of(client) == b"HI\r\n"
+    client.sendall(b"maria\r\n")
+    assert line_of(client) == b"OK\r\n"
+    return client, bench.store.next(), next(iter(bench.worker.shared.relays.values()))
+
+
+def test_what_tls_itself_says_goes_before_the_bulk_of_the_same_batch(
+    bench: Any, trusting: ssl.SSLContext, line_of: LineOf
+) -> None:
+    client, store, relay = _logged_in(bench, trusting, line_of)
+    down = relay.down
+
+    def said_and_bulk() -> None:
+        down.later(relay.up.opener.sealed(b"first"))  # as a new key would
+        store.sendall(b"x" * 8000)
+        select.select([down.fd], [], [], 5)
+        down.bulk(IN)
+
+    bench.in_loop(said_and_bulk)
+    heard = b""
+    while len(heard) < 8005:
+        heard += client.recv(65536)
+    assert heard == b"first" + b"x" * 8000
+
+
+def test_half_a_record_has_no_goodbye_behind_it(
+    bench: Any, trusting: ssl.SSLContext, line_of: LineOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client takes no more, then does, as the session ends: it must see a stream that broke off, nothing else."""
+    client, _, relay = _logged_in(bench, trusting, line_of)
+    monkeypatch.setattr(flow, "write", lambda fd, data: os.write(fd, data[:100]))
+    record = relay.up.opener.sealed(b"x" * 300)
+
+    def end() -> None:
+        relay.down.later(record)
+        relay.close()
+
+    bench.in_loop(end)
+    heard = b""
+    with socket.socket(fileno=os.dup(client.fileno())) as raw:
+        raw.settimeout(5)
+        while piece := raw.recv(1000):
+            heard += piece
+    assert heard == record[:100]
