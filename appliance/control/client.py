@@ -74,11 +74,23 @@ class Client:
     @classmethod
     def running(cls, home: Home, seconds: float) -> Client:
         """To the running node alone; silence for `seconds` raises TimeoutError. Raises Refused if none runs."""
-        connection = _connect(home)
-        if connection is None:
-            raise Refused(f"the node at {home.path} does not run", 3)
-        connection.settimeout(seconds)
+        return cls(_Socket(reach(home, seconds)))
+
+    @classmethod
+    def on(cls, connection: socket.socket) -> Client:
+        """On a connection that is there; it is closed with this."""
         return cls(_Socket(connection))
+
+    def more(self) -> socket.socket:
+        """The end of one more conversation as the same, opened on this one. Raises Refused, OSError."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            with theirs:
+                self.ask(ConsoleOpen(), file=theirs)
+        except BaseException:
+            ours.close()
+            raise
+        return ours
 
     def ask(
         self, request: Request, file: Carried | None = None, progress: Callable[[Progress], None] | None = None
@@ -141,6 +153,15 @@ class _Socket:
         self._connection.close()
 
 
+def reach(home: Home, seconds: float) -> socket.socket:
+    """A connection to the running node: silence for `seconds` raises TimeoutError. Raises Refused if none runs."""
+    connection = _connect(home)
+    if connection is None:
+        raise Refused(f"the node at {home.path} does not run", 3)
+    connection.settimeout(seconds)
+    return connection
+
+
 def _connect(home: Home) -> socket.socket | None:
     """None if nobody listens. Raises Refused if we may not speak to whoever does."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -168,16 +189,13 @@ def _one_more(inherited: str) -> socket.socket:
         first.setblocking(True)  # whatever it was in the process that made it
     except (ValueError, OSError) as error:
         raise Refused(f"{INHERITED} is {inherited[:20]!r}: this console has no conversation with the node") from error
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        with _asking, first, theirs:
-            Client(_Socket(first)).ask(ConsoleOpen(), file=theirs)
+        with _asking, first:
+            return Client.on(first).more()
     except Refused as refused:
-        ours.close()
         if refused.status == LOST:
             raise Refused("this console's conversation with the node has ended: open the console again") from refused
         raise
-    return ours
 
 
 def _alone(home: Home) -> Way:

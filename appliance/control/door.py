@@ -26,7 +26,6 @@ from db import bans, connect, console, meta
 from db.admins import Admin
 
 HASHES: Final = 2  # computed at a time: a flood of passwords must leave a core to everybody else
-NOTED: Final = 1000  # log-ins by password that are about to enter
 NO_SECRET: Final = "A" * onetime.LENGTH  # what a code is compared with where there is no secret, to last as long
 
 log = logging.getLogger("postern.control")
@@ -40,7 +39,6 @@ class Door:
         self._node_db = node_db
         self._codes = Codes(node_db)
         self._hashing = threading.BoundedSemaphore(HASHES)
-        self._by_password: set[tuple[str, str]] = set()
         self.counted: Counter[str] = Counter()  # log-ins, as workers count theirs: see tally.METRICS
         self._bans: tuple[int, Bans, dict[str, float]] = (-1, Bans(), {})
 
@@ -86,18 +84,6 @@ class Door:
             return False
 
     # --- who comes in -----------------------------------------------------------------------------------------------
-
-    def note_password(self, name: str, client: str) -> None:
-        """The next entry of this name from there is by password."""
-        if len(self._by_password) >= NOTED:
-            self._by_password.clear()
-        self._by_password.add((name, client))
-
-    def by_password(self, name: str, client: str) -> bool:
-        """Whether this entry is by password; asked once."""
-        noted = (name, client) in self._by_password
-        self._by_password.discard((name, client))
-        return noted
 
     def failed(self, client: str, tries: int) -> bool:
         """Count; whether this client failed too often."""

@@ -22,7 +22,7 @@ from appliance.cluster.log import Entry, Op, UpgradeNeeded, change, new_id
 from appliance.cluster.writer import Behind, Writer
 from appliance.control.api import Done, Refused
 from appliance.control.door import Door
-from appliance.control.entered import Entered
+from appliance.control.entered import Entered, Party
 from appliance.home import Home
 from appliance.messages import ListenerSpec
 from appliance.routing.services import listening
@@ -43,7 +43,8 @@ LISTENING: Final = frozenset(Service) | {"node"}  # kinds whose change may move 
 class By(msgspec.Struct, frozen=True):
     """Who asks: a name for the audit, where from, and what that one may do (viewer, operator, owner).
 
-    `entered`: an administrator, let in by the console; `lets_in`: who may let administrators in.
+    `entered`: an administrator, let in by the console; `lets_in`: who may let administrators in, and `party`: all
+    conversations of that one.
     """
 
     name: str
@@ -51,12 +52,13 @@ class By(msgspec.Struct, frozen=True):
     role: str = "owner"
     lets_in: bool = False
     entered: Entered | None = None
+    party: Party | None = None
 
 
 class Consoles(Protocol):
-    """The administrators' processes that speak to a node that is up."""
+    """The administrators' processes that speak to a node that is up, and the server that lets them in."""
 
-    def converse(self, entered: Entered, connection: socket.socket) -> None:
+    def converse(self, party: Party, connection: socket.socket) -> None:
         """One more conversation with this one. Raises Refused where there are too many."""
 
     def processes(self) -> Collection[Entered]:

@@ -1,6 +1,7 @@
 """HOME/control.sock: who may speak, and the answers; each conversation in a thread of its own.
 
 Administrators whom the console lets in speak on sockets that it hands over; their role is looked up at each request.
+Their processes have the console's user: that one is taken one connection at a time, the SSH server's for its life.
 Must never take more than it bounds: CONVERSATIONS at a time, of these ENTERED with consoles. A client that goes away
 ends what it asked for at its next reply; one that does not read stops it, for STALLED seconds at most.
 """
@@ -20,10 +21,11 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from appliance.control.api import Failed, Refused, Reply
 from appliance.control.commands import answer
-from appliance.control.entered import Entered
+from appliance.control.entered import Entered, Party
 from appliance.control.incoming import Requests, Unacceptable, decode
 from appliance.control.node import By, Node
 from appliance.packets import peer_of
@@ -31,9 +33,11 @@ from db import admins
 
 CONVERSATIONS: Final = 128
 ENTERED: Final = 96  # the rest is for this machine's own commands, whatever consoles do
+OPENED: Final = 16  # on one connection to the socket, with itself
 STALLED: Final = 600.0  # `postern log tail | less` may wait for its reader, but not for ever
 GROUP: Final = "postern-admin"
 CONSOLE: Final = "postern-console"  # the user of the console's SSH server: in GROUP to reach the socket, no more
+NO_ADMINISTRATOR: Final = "no administrator"
 
 log = logging.getLogger("postern.control")
 _encode: Final = msgspec.json.Encoder().encode
@@ -41,6 +45,17 @@ _encode: Final = msgspec.json.Encoder().encode
 
 class Gone(Exception):  # noqa: N818
     """Who speaks is no administrator any more: one sentence."""
+
+
+class Caller(Party):
+    """One connection to the socket itself, and what is opened on it."""
+
+    def __init__(self, by: By, first: socket.socket) -> None:
+        super().__init__(OPENED)
+        self.by, self.first = replace(by, party=self), first
+        self.name = by.name
+        self.has_rival = False  # another process of its user came, and was refused
+        self.add(first)
 
 
 class Reception:
@@ -52,7 +67,8 @@ class Reception:
         self._owner = node.home.path.stat().st_uid
         self._free = threading.BoundedSemaphore(CONVERSATIONS)
         self._free_entered = threading.BoundedSemaphore(ENTERED)
-        self._open: dict[socket.socket, By | Entered] = {}
+        self._open: dict[socket.socket, Caller | Entered] = {}
+        self._console: Caller | None = None  # the one connection of the console's user; of the accepting thread
         path.unlink(missing_ok=True)  # of a controller that died: we hold the home's lock
         self._server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._server.bind(str(path))
@@ -76,10 +92,15 @@ class Reception:
         by = self._who(connection)
         if by is None:
             self._turn_away(connection, f"not root, nor the owner of this home, nor in the group {GROUP}")
+        elif by.role == NO_ADMINISTRATOR and self._console is not None and not self._console.over:
+            self._refuse_rival(connection, self._console)
         elif not self._free.acquire(blocking=False):
             self._turn_away(connection, f"{CONVERSATIONS} conversations with this node are open already")
         else:
-            self._start(connection, by)
+            caller = Caller(by, connection)
+            if by.role == NO_ADMINISTRATOR:
+                self._console = caller
+            self._start(connection, caller)
 
     def close(self) -> None:
         """Stop listening and end all conversations."""
@@ -89,20 +110,22 @@ class Reception:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
-    # --- administrators whom the console let in, from any thread --------------------------------------------------
+    # --- more conversations, and administrators whom the console let in, from any thread --------------------------
 
-    def converse(self, entered: Entered, connection: socket.socket) -> None:
+    def converse(self, party: Party, connection: socket.socket) -> None:
         """See appliance.control.node.Consoles."""
-        if not entered.add(connection):
+        assert isinstance(party, Caller | Entered)
+        if not party.add(connection):
             raise Refused("this console has too many conversations with the node open already")
-        if not self._free_entered.acquire(blocking=False):
-            entered.discard(connection)
+        if isinstance(party, Entered) and not self._free_entered.acquire(blocking=False):
+            party.discard(connection)
             raise Refused(f"{ENTERED} conversations of consoles are open already: close a console that is not used")
         if not self._free.acquire(blocking=False):
-            self._free_entered.release()
-            entered.discard(connection)
+            if isinstance(party, Entered):
+                self._free_entered.release()
+            party.discard(connection)
             raise Refused(f"{CONVERSATIONS} conversations with this node are open already")
-        self._start(connection, entered)
+        self._start(connection, party)
 
     def processes(self) -> set[Entered]:
         """See appliance.control.node.Consoles."""
@@ -125,13 +148,15 @@ class Reception:
         if uid in (0, self._owner):
             return By(name, "control socket", lets_in=True)
         if name == CONSOLE:
-            return By(name, "control socket", "no administrator", lets_in=True)
+            return By(name, "control socket", NO_ADMINISTRATOR, lets_in=True)
         return By(name, "control socket") if _in_group(name, gid) else None
 
-    def _by(self, who: By | Entered) -> By:
+    def _by(self, who: Caller | Entered) -> By:
         """Who asks this time. Raises Gone."""
-        if isinstance(who, By):
-            return who
+        if isinstance(who, Caller):
+            if who.over:
+                raise Gone("the conversation on which this one was opened has ended")
+            return who.by
         try:
             role = admins.role(self._node.reader(), who.name)
         except sqlite3.Error as error:
@@ -141,6 +166,12 @@ class Reception:
             raise Gone(f"{who.name} may not use this node any more")
         return By(who.name, f"ssh {who.client}", role, entered=who)
 
+    def _refuse_rival(self, connection: socket.socket, console: Caller) -> None:
+        if not console.has_rival:  # told once: it may try as often as it can
+            log.warning("%s: a second process wants to ask who administrators are, and is refused", CONSOLE)
+            console.has_rival = True
+        self._turn_away(connection, f"another process of {CONSOLE} speaks to the node, and only one may")
+
     def _turn_away(self, connection: socket.socket, why: str) -> None:
         with connection, contextlib.suppress(OSError):
             connection.setblocking(False)
@@ -148,11 +179,11 @@ class Reception:
 
     # --- conversations ------------------------------------------------------------------------------------------
 
-    def _start(self, connection: socket.socket, who: By | Entered) -> None:
+    def _start(self, connection: socket.socket, who: Caller | Entered) -> None:
         self._open[connection] = who
         threading.Thread(target=self._converse, args=(connection, who), name=who.name, daemon=True).start()
 
-    def _converse(self, connection: socket.socket, who: By | Entered) -> None:
+    def _converse(self, connection: socket.socket, who: Caller | Entered) -> None:
         requests = Requests(connection)
         try:
             for line, file in requests:
@@ -168,12 +199,12 @@ class Reception:
             requests.close()
             self._ended(connection, who)
 
-    def _ended(self, connection: socket.socket, who: By | Entered) -> None:
+    def _ended(self, connection: socket.socket, who: Caller | Entered) -> None:
         del self._open[connection]
+        who.discard(connection)
+        if who.over or (isinstance(who, Caller) and connection is who.first):
+            who.end()
         if isinstance(who, Entered):
-            who.discard(connection)
-            if who.over:
-                who.end()
             self._free_entered.release()
         connection.close()
         self._node.close_reader()

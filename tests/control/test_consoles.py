@@ -12,13 +12,23 @@ from appliance.control.api import Refused, Request
 from appliance.control.api.accounts import AccountAdd, AccountList
 from appliance.control.api.admins import AdminAdd, AdminList, AdminPassword, AdminRemove, AdminRole
 from appliance.control.api.audit import AuditList, AuditRevert
-from appliance.control.api.console import ConsoleAddress, ConsoleCode, ConsoleEnter, ConsoleKey, ConsoleOpen, ConsoleWho
+from appliance.control.api.console import (
+    BY_KEY,
+    ConsoleAddress,
+    ConsoleCode,
+    ConsoleEnter,
+    ConsoleKey,
+    ConsoleOpen,
+    ConsolePassword,
+    ConsoleWho,
+)
 from appliance.control.api.live import LogTail, Status
 from appliance.control.api.watch import Overview
 from appliance.control.client import Client
+from appliance.control.doorkeeper import MOST
 from appliance.control.entered import CONVERSATIONS
 from appliance.control.reception import ENTERED
-from tests.control.letting import Inside
+from tests.control.letting import CLIENT, Inside
 from tests.control.running import Running
 from tests.services.ports import eventually
 
@@ -52,6 +62,21 @@ def test_an_administrator_is_who_asks(enter: Enter) -> None:
     assert (change["by"], change["origin"]) == ("olga", "ssh 192.0.2.7")
     seen = {row["name"]: row["seen"] for row in olga.ask(AdminList()).value}
     assert seen["olga"] > 1_700_000_000 and seen["vera"] is None
+
+
+def test_a_key_makes_an_address_trusted_whoever_gave_a_password_just_before(
+    enter: Enter, controller: Running
+) -> None:
+    controller.ask(AdminPassword("vera", "correct horse"))
+    assert controller.ask(ConsolePassword("vera", "correct horse", "", CLIENT)).value["allowed"]
+    enter("vera")
+    assert controller.ask(ConsoleAddress(CLIENT, MOST)).value["allowed"]
+
+
+def test_an_entry_by_nothing_known_is_none(controller: Running) -> None:
+    for by in ("", "guess"):
+        with pytest.raises(Refused, match="by one of: key, password"):
+            controller.ask(ConsoleEnter("vera", CLIENT, by))
 
 
 def test_consoles_are_counted_as_sessions_and_log_ins(enter: Enter, controller: Running) -> None:
@@ -103,7 +128,7 @@ def test_an_administrator_lets_nobody_in(enter: Enter) -> None:
     maria = enter("maria")
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        requests: list[Request] = [ConsoleEnter("vera", "x"), ConsoleKey("vera", "", "x")]
+        requests: list[Request] = [ConsoleEnter("vera", "x", BY_KEY), ConsoleKey("vera", "", "x")]
         for request in requests:
             with pytest.raises(Refused, match="only the console's SSH server may ask this"):
                 maria.ask(request, file=theirs)
@@ -162,9 +187,9 @@ def test_the_control_socket_itself_is_nobody_who_was_let_in(controller: Running)
 def test_what_comes_with_an_entry_must_be_a_stream_socket(enter: Enter, controller: Running) -> None:
     del enter
     with open("/dev/null", "rb") as null, pytest.raises(Refused, match="stream socket"):
-        controller.ask(ConsoleEnter("vera", "x"), file=null)
+        controller.ask(ConsoleEnter("vera", "x", BY_KEY), file=null)
     with pytest.raises(Refused, match="stream socket"):
-        controller.ask(ConsoleEnter("vera", "x"))
+        controller.ask(ConsoleEnter("vera", "x", BY_KEY))
     assert controller.ask(Status()).value["node"] == "mail1"
 
 

@@ -16,7 +16,7 @@ import pytest
 from appliance.control.api import Done, Failed, Refused, Request
 from appliance.control.api.admins import AdminAdd, AdminKeyAdd, AdminPassword, AdminTotp
 from appliance.control.api.bans import BanAdd, BanLift, BanList
-from appliance.control.api.console import ConsoleAddress, ConsoleCode, ConsoleKey, ConsolePassword
+from appliance.control.api.console import BY_KEY, BY_PASSWORD, ConsoleAddress, ConsoleCode, ConsoleKey, ConsolePassword
 from appliance.control.api.live import Route
 from appliance.control.commands import answer
 from appliance.control.commands.console import address
@@ -219,8 +219,7 @@ def test_where_a_key_let_somebody_in_nobody_is_banned_for_a_day(
 
 
 def test_a_password_that_let_somebody_in_is_no_such_trust(enter: Callable[..., Inside], controller: Running) -> None:
-    assert controller.ask(ConsolePassword("maria", RIGHT, "", HERE)).value["allowed"]
-    enter("maria").close()
+    enter("maria", by=BY_PASSWORD).close()
     assert not controller.ask(ConsoleAddress(HERE, MOST)).value["allowed"]
 
 
@@ -250,8 +249,8 @@ def enter(controller: Running) -> Iterator[Callable[..., Inside]]:
     controller.ask(AdminAdd("maria", "owner", KEY))
     controller.ask(AdminPassword("maria", RIGHT))
 
-    def enter(name: str, locked: bool = False) -> Inside:
-        made.append(Inside(controller, name, locked))
+    def enter(name: str, locked: bool = False, by: str = BY_KEY) -> Inside:
+        made.append(Inside(controller, name, locked, by))
         return made[-1]
 
     yield enter

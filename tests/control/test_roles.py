@@ -13,7 +13,7 @@ import pytest
 from appliance.control import reception
 from appliance.control.api import Failed, Refused, Reply, Request
 from appliance.control.api.admins import AdminAdd, AdminList, AdminPassword, AdminTotp
-from appliance.control.api.console import ConsoleEnter
+from appliance.control.api.console import BY_KEY, ConsoleEnter
 from appliance.control.commands import LETS_IN, OPERATOR, OWNER, VIEWER, Command, all_handlers, answer
 from appliance.control.entered import Entered
 from appliance.control.node import By, Node
@@ -149,4 +149,4 @@ def test_who_is_told_by_the_kernel(
 def test_root_enters_nobody_who_is_no_administrator(controller: Running) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs, pytest.raises(Refused, match="no administrator 'mallory'"):
-        controller.ask(ConsoleEnter("mallory", "192.0.2.7"), file=theirs)
+        controller.ask(ConsoleEnter("mallory", "192.0.2.7", BY_KEY), file=theirs)

@@ -17,7 +17,7 @@ from typing import Final
 
 from textual.pilot import Pilot
 
-from appliance.control.api.console import ConsoleAddress, ConsoleEnter
+from appliance.control.api.console import BY_KEY, ConsoleAddress, ConsoleEnter
 from appliance.control.client import INHERITED, Client
 from appliance.home import Home
 from tests.demo import town
@@ -60,7 +60,7 @@ def let_in(node: Node, name: str) -> Iterator[Home]:
     ours, theirs = socket.socketpair()
     with ours:
         with theirs, Client.connect(home) as client:
-            client.ask(ConsoleEnter(name, "198.51.100.4"), file=theirs)
+            client.ask(ConsoleEnter(name, "198.51.100.4", BY_KEY), file=theirs)
         os.environ[INHERITED] = str(ours.fileno())
         try:
             yield home

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from appliance.home import Home
 from appliance.role import Duty, Lent
+from appliance.undumpable import become_undumpable
 
 if TYPE_CHECKING:
     from tui.sshd.server import Server
@@ -89,7 +90,7 @@ class Console:
         if math.isfinite(seconds) or self._server is None:
             self._over.set()
             return
-        self._server.listen([])
+        self._server.retire()
         self._begin(self._linger(self._server))
 
     async def _linger(self, server: Server) -> None:
@@ -107,6 +108,7 @@ def main() -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(name)s: %(levelname)s: %(message)s")
     logging.getLogger("asyncssh").setLevel(logging.ERROR)  # below, it tells what strangers make up
     os.umask(0o027)
+    become_undumpable()  # children are of our user, and do what strangers' octets make of them
     home = Home.find(given.home)
 
     async def run() -> int:

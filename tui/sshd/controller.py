@@ -8,16 +8,15 @@ from __future__ import annotations
 import asyncio
 import socket
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, BinaryIO, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from appliance.control.api import Refused, Request
 from appliance.control.api.console import ConsoleAddress, ConsoleEnter, ConsoleKey, ConsolePassword
-from appliance.control.client import Client
 from appliance.home import Home
+from tui.sshd.asking import Asking
 
-SECONDS: Final = 15.0  # for an answer: a password is hashed, and may wait for others
 THREADS: Final = 8
 
 
@@ -33,11 +32,15 @@ class Gate(NamedTuple):
 
 
 class Controller:
-    """One question, one connection: a controller that starts anew is found again by the next."""
+    """Questions, some at a time: a controller that starts anew is found again by the next."""
 
     def __init__(self, home: Home) -> None:
-        self._home = home
+        self._asking = Asking(home)
         self._threads = ThreadPoolExecutor(THREADS, "controller")
+
+    def close(self) -> None:
+        """Ask no more: whoever is inside stays, nobody else comes in."""
+        self._asking.close()
 
     async def gate(self, client: str, failed: int = 0) -> Gate:
         """Whether an address may try to log in, after so many failures that only we saw. Raises Silent."""
@@ -54,14 +57,14 @@ class Controller:
         value = await self._ask(ConsolePassword(name, password, code, client))
         return bool(value["allowed"])
 
-    async def enter(self, name: str, client: str, locked: bool) -> tuple[str, socket.socket]:
+    async def enter(self, name: str, client: str, by: str, locked: bool) -> tuple[str, socket.socket]:
         """A role, and a connection on which the controller takes whoever speaks for this administrator.
 
-        Raises Refused with a sentence, Silent.
+        `by`: what was proved, one of WAYS_IN. Raises Refused with a sentence, Silent.
         """
         ours, theirs = socket.socketpair()
         try:
-            value = await self._ask(ConsoleEnter(name, client, locked), theirs, refusals=True)
+            value = await self._ask(ConsoleEnter(name, client, by, locked), theirs, refusals=True)
         except BaseException:
             ours.close()
             raise
@@ -73,14 +76,10 @@ class Controller:
         """The value of the answer. What is no answer to an administrator is silence, unless `refusals`."""
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._threads, self._value, request, file)
+            return await loop.run_in_executor(self._threads, self._asking.ask, request, file)
         except Refused as refused:
             if refusals and refused.status != 3:
                 raise
             raise Silent(refused.text) from refused
         except (OSError, msgspec.DecodeError) as error:
             raise Silent(str(error)) from error
-
-    def _value(self, request: Request, file: socket.socket | None) -> Any:
-        with Client.running(self._home, SECONDS) as client:
-            return client.ask(request, cast(BinaryIO | None, file)).value

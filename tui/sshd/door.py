@@ -13,6 +13,7 @@ from typing import Final, NamedTuple, Protocol
 
 import asyncssh
 
+from appliance.control.api.console import BY_KEY, BY_PASSWORD
 from tui.sshd import session
 from tui.sshd.controller import Controller, Gate, Silent
 from tui.sshd.session import Session
@@ -31,12 +32,18 @@ log = logging.getLogger("postern.console")
 
 
 class Guest(NamedTuple):
-    """Who has come in. `locked`: a code is still wanted, which only the console's first screen can ask."""
+    """Who has come in, `by` what. `locked`: a code is still wanted, which only the console's first screen can ask."""
 
     name: str
     client: str
-    by: str
+    by: str  # one of WAYS_IN
+    proof: str  # that for the log
     locked: bool
+
+    @property
+    def entry(self) -> tuple[str, str, str, bool]:
+        """What the controller is told to let him in."""
+        return self.name, self.client, self.by, self.locked
 
 
 def address_of(host: str) -> str:
@@ -85,7 +92,7 @@ class Door(asyncssh.SSHServer):
             raise asyncssh.DisconnectError(
                 asyncssh.DISC_TOO_MANY_CONNECTIONS, "too many of your connections are open: close one"
             )
-        log.info("%s logged in from %s by %s", self.guest.name, self.client, self.guest.by)
+        log.info("%s logged in from %s by %s", self.guest.name, self.client, self.guest.proof)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has gone. Keys that nobody has are a failure, too; of passwords the controller knows."""
@@ -115,7 +122,7 @@ class Door(asyncssh.SSHServer):
         except Silent as silent:
             raise _silent(silent) from silent
         if allowed:
-            self._valid = Guest(username, self.client, f"key {key.get_fingerprint()}", totp)
+            self._valid = Guest(username, self.client, BY_KEY, f"key {key.get_fingerprint()}", totp)
         return allowed
 
     # --- passwords -----------------------------------------------------------------------------------------------
@@ -135,7 +142,7 @@ class Door(asyncssh.SSHServer):
             raise _no_more("too many failures")
         try:
             if await self._is_right(username, list(responses)):
-                self._valid = Guest(username, self.client, "password", False)
+                self._valid = Guest(username, self.client, BY_PASSWORD, "password", False)
                 return True
             gate = await self._controller.gate(self.client)
         except Silent as silent:

@@ -99,6 +99,11 @@ class Server:
         for listener in self._listeners:
             loop.add_reader(listener, self._accept, listener)
 
+    def retire(self) -> None:
+        """Let another server take over: who is inside stays until he goes, and begins nothing new."""
+        self.listen([])
+        self._controller.close()
+
     @property
     def is_empty(self) -> bool:
         """Nobody is inside."""
@@ -118,6 +123,7 @@ class Server:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._controller.close()
 
     # --- before log-in -----------------------------------------------------------------------------------------------
 
@@ -234,7 +240,7 @@ class Server:
         try:
             if guest.locked:
                 raise Refused(LOCKED)
-            role, held = await self._controller.enter(guest.name, guest.client, False)
+            role, held = await self._controller.enter(*guest.entry)
             held.close()
             if role == "viewer":
                 raise Refused("uploads need the role operator; yours is viewer")

@@ -63,7 +63,7 @@ class Visit:
         """Until the child ends, the client goes, or somebody ends it. Never raises."""
         try:
             words, on_terminal = self._wanted()
-            _, control = await controller.enter(self.guest.name, self.guest.client, self.guest.locked)
+            _, control = await controller.enter(*self.guest.entry)
             with control:
                 status = await (self._on_terminal if on_terminal else self._by_pipes)(home, words, control)
         except Unwelcome as unwelcome:

@@ -2,12 +2,19 @@
 
 The first four are answered to the console's user postern-console (told by SO_PEERCRED, and answered nothing else), to
 root and to the home's owner alone: who asks them authenticates administrators, and hands each of their processes a
-conversation in which that one is who asks. Such a process holds no other rights.
+conversation in which that one is who asks. Such a process holds no other rights. It is of the same user as the server:
+so postern-console has one connection to the control socket at a time, and more conversations only by ConsoleOpen on it.
 """
 
 from __future__ import annotations
 
+from typing import Final
+
 from appliance.control.api import Request
+
+BY_KEY: Final = "key"
+BY_PASSWORD: Final = "password"  # noqa: S105 - the name of a way
+WAYS_IN: Final = (BY_KEY, BY_PASSWORD)
 
 
 class ConsoleKey(Request, frozen=True, tag="console key"):
@@ -50,19 +57,21 @@ class ConsoleAddress(Request, frozen=True, tag="console address"):
 class ConsoleEnter(Request, frozen=True, tag="console enter"):
     """Let this administrator speak on the stream socket that comes with the request. Value: {role}.
 
-    `locked`: nothing is answered there but ConsoleWho, ConsoleCode and ConsoleOpen until the code was right. Who was
-    not let in by ConsolePassword just before was let in by a key.
+    `by`: what was proved, one of WAYS_IN; a key makes the client address trusted for a day. `locked`: nothing is
+    answered there but ConsoleWho, ConsoleCode and ConsoleOpen until the code was right.
     """
 
     name: str
     client: str
+    by: str
     locked: bool = False
 
 
 class ConsoleOpen(Request, frozen=True, tag="console open"):
     """Converse as the same administrator on the stream socket that comes with the request, too. Value: {}.
 
-    At most 8 conversations for each process that was let in. What unlocks or ends one does so to all of them.
+    At most 8 conversations for each process that was let in. What unlocks or ends one does so to all of them. Asked by
+    the console's SSH server: as that one; with its first conversation the others end.
     """
 
 

@@ -16,6 +16,8 @@ from appliance.cluster.log import put
 from appliance.control import sshkeys
 from appliance.control.api import Done, Refused, Request
 from appliance.control.api.console import (
+    BY_KEY,
+    WAYS_IN,
     ConsoleAddress,
     ConsoleCode,
     ConsoleEnter,
@@ -27,7 +29,7 @@ from appliance.control.api.console import (
 from appliance.control.commands import LETS_IN, VIEWER, By, Command, Node
 from appliance.control.doorkeeper import MOST
 from appliance.control.editing import opened
-from appliance.control.entered import TRIES, Entered
+from appliance.control.entered import TRIES, Entered, Party
 from appliance.routing.networks import client_key, parse
 from appliance.routing.schemes import UnknownScheme
 from db import admins, bans
@@ -56,9 +58,7 @@ def password(node: Node, by: By, request: ConsolePassword, file: BinaryIO | None
     code = node.door.knows_code(found, secret, request.code, used=knows)
     allowed = knows and (code or not wanted)
     client = request.client[:LONGEST]
-    if allowed:
-        node.door.note_password(request.name, client)
-    else:
+    if not allowed:
         _failed(node, client, 1)
     return Done({"allowed": allowed})
 
@@ -73,11 +73,13 @@ def address(node: Node, by: By, request: ConsoleAddress, file: BinaryIO | None) 
 
 def enter(node: Node, by: By, request: ConsoleEnter, file: BinaryIO | None) -> Done:
     """Begin a conversation with this administrator."""
+    if request.by not in WAYS_IN:
+        raise Refused(f"an administrator comes in by one of: {', '.join(WAYS_IN)}", 2)
     role = admins.role(node.reader(), request.name)
     if not role:
         raise Refused(f"there is no administrator {request.name[:80]!r}")
     client = request.client[:LONGEST]
-    entered = Entered(request.name, client, request.locked, not node.door.by_password(request.name, client))
+    entered = Entered(request.name, client, request.locked, by_key=request.by == BY_KEY)
     _converse(node, entered, file)
     if not entered.locked:
         node.door.came_in(entered)
@@ -86,9 +88,10 @@ def enter(node: Node, by: By, request: ConsoleEnter, file: BinaryIO | None) -> D
 
 def open_one(node: Node, by: By, request: ConsoleOpen, file: BinaryIO | None) -> Done:
     """One more conversation."""
-    if by.entered is None:
-        raise Refused("only a process that the console let in asks this: connect to the control socket")
-    _converse(node, by.entered, file)
+    party = by.entered or (by.party if by.lets_in else None)
+    if party is None:
+        raise Refused("only the console and whom it let in ask this: connect to the control socket")
+    _converse(node, party, file)
     return Done({})
 
 
@@ -124,12 +127,12 @@ def code(node: Node, by: By, request: ConsoleCode, file: BinaryIO | None) -> Don
     return Done({})
 
 
-def _converse(node: Node, entered: Entered, file: BinaryIO | None) -> None:
+def _converse(node: Node, party: Party, file: BinaryIO | None) -> None:
     if node.consoles is None:
         raise Refused("the node does not run")
     link = _stream(file)
     try:
-        node.consoles.converse(entered, link)
+        node.consoles.converse(party, link)
     except BaseException:  # raised on: nobody else would close it
         link.close()
         raise

@@ -42,6 +42,7 @@ def test_a_key_that_the_controller_knows_lets_in(world: World) -> None:
         assert (done.stdout, done.exit_status) == ("hello map list\n", 0)
         entered = next(one for one in world.controller.asked if one["do"] == "console enter")
         assert entered["name"] == "maria" and entered["client"].startswith("127.") and not entered.get("locked")
+        assert entered["by"] == "key"
 
     world.tell(story)
 
@@ -64,7 +65,8 @@ def test_password_and_code_are_asked_in_one_round_and_both_needed(world: World) 
     async def story(_: Server) -> None:
         async with await by_password(world, "jonas", ("secret pass", "123 456")) as connection:
             assert (await connection.run("status")).stdout == "in\n"
-        assert not world.controller.asked[-1].get("locked")
+        entered = world.controller.asked[-1]
+        assert not entered.get("locked") and entered["by"] == "password"
         for pair in (("secret pass", ""), ("", "123456"), ("wrong", "123456")):
             with pytest.raises((asyncssh.PermissionDenied, asyncssh.DisconnectError)):
                 await by_password(world, "jonas", pair)

@@ -106,6 +106,30 @@ def test_the_child_speaks_to_the_controller_on_the_descriptor_it_inherits(world:
     world.tell(story)
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_child_has_its_streams_and_that_descriptor_and_no_other(world: World, terminal: bool) -> None:
+    world.program("""
+import json, os, stat
+is_open = []
+for number in range(4096):
+    try:
+        is_open.append([number, stat.S_ISSOCK(os.fstat(number).st_mode)])
+    except OSError:
+        pass
+print(json.dumps([is_open, int(os.environ["POSTERN_CONTROL_FD"])]))
+""")
+
+    async def story(_: Server) -> None:
+        async with await world.connect() as connection, await world.connect():
+            process = await on_terminal(connection, "x") if terminal else await connection.create_process("x")
+            output = (await process.communicate())[0]
+        is_open, control = json.loads(output or "")
+        assert [number for number, _ in is_open] == [0, 1, 2, control]
+        assert [number for number, is_socket in is_open if is_socket and number > 2] == [control]
+
+    world.tell(story)
+
+
 def test_streams_of_any_size_come_through_whole(world: World) -> None:
     world.program("import shutil, sys; shutil.copyfileobj(sys.stdin.buffer, sys.stdout.buffer)")
     octets = os.urandom(3_000_000)

@@ -37,6 +37,7 @@ class FakeController:
         self.allowed, self.delay, self.role = True, 0.0, "owner"
         self.asked: list[dict[str, Any]] = []
         self.entered: list[socket.socket] = []
+        self._open: set[socket.socket] = set()
         self._server = socket.socket(socket.AF_UNIX)
         self._server.bind(str(home.control_sock))
         self._server.listen(64)
@@ -47,6 +48,9 @@ class FakeController:
         with contextlib.suppress(OSError):  # done already
             self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
+        for conversation in list(self._open):
+            with contextlib.suppress(OSError):  # it ended just now
+                conversation.shutdown(socket.SHUT_RDWR)
         for conversation in self.entered:
             conversation.close()
 
@@ -61,13 +65,20 @@ class FakeController:
                 threading.Thread(target=self._converse, args=(connection,), daemon=True).start()
 
     def _converse(self, connection: socket.socket) -> None:
-        with connection:
-            line, descriptors, _, _ = socket.recv_fds(connection, 1 << 16, 1)
-            self.entered += [socket.socket(fileno=descriptor) for descriptor in descriptors]
-            request = json.loads(line)
-            self.asked.append(request)
-            answer = getattr(self, "_" + request["do"].replace(" ", "_"))(request)
-            connection.sendall(json.dumps(answer).encode() + b"\n")
+        with connection, contextlib.suppress(OSError):
+            self._open.add(connection)
+            while line := (received := socket.recv_fds(connection, 1 << 16, 1))[0]:
+                came = [socket.socket(fileno=descriptor) for descriptor in received[1]]
+                request = json.loads(line)
+                if request["do"] == "console open":
+                    threading.Thread(target=self._converse, args=came, daemon=True).start()
+                    answer: dict[str, Any] = {"is": "done"}
+                else:
+                    self.entered += came
+                    self.asked.append(request)
+                    answer = getattr(self, "_" + request["do"].replace(" ", "_"))(request)
+                connection.sendall(json.dumps(answer).encode() + b"\n")
+        self._open.discard(connection)
 
     def _console_address(self, request: dict[str, Any]) -> dict[str, Any]:
         return {"is": "done", "value": {"allowed": self.allowed, "delay": self.delay}}
