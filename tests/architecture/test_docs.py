@@ -6,6 +6,7 @@ from pathlib import Path
 
 from appliance.control.tally import METRICS
 from db.catalogue import reference
+from tui.place import places
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,6 +28,13 @@ def test_settings_page_is_the_catalogue() -> None:
 def test_every_metric_of_the_workers_is_described() -> None:
     page = (ROOT / "docs/metrics.md").read_text()
     assert [row for row in metric_rows() if row not in page] == []
+
+
+def test_every_screen_of_the_console_is_named_with_its_key() -> None:
+    page = (ROOT / "docs/console.md").read_text()
+    named = [line.split(" |")[:2] for line in page.splitlines() if line.startswith("| `:") and line[4] != "`"]
+    there = [[f"| `:{one.name}`", f" `{one.key}`" if one.key else ""] for one in places().values()]
+    assert sorted(named) == sorted(there)
 
 
 def test_links_between_pages_lead_somewhere() -> None:
