@@ -48,10 +48,18 @@ sys.argv = ["tui.sshd", "--home", sys.argv[1]]
 sys.exit(server.main())
 """
 
+COMMAND = """
+import atexit, ctypes, sys
+from appliance.cli import main
+atexit.register(lambda: print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), flush=True))
+main(["--help"])
+"""
 
-def said(program: str, *words: str) -> str:
+
+def said(program: str, *words: str, **environment: str) -> str:
     command = [sys.executable, "-c", program, *words]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False,
+                          env={**os.environ, **environment})
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -63,3 +71,8 @@ def test_its_child_sees_it_until_it_says_so() -> None:
 
 def test_the_ssh_server_is_undumpable_before_it_does_anything(tmp_path: Path) -> None:
     assert said(SERVER, str(tmp_path)) == "0\n"
+
+
+def test_an_administrators_process_keeps_what_it_has_from_another_ones() -> None:
+    assert said(COMMAND, POSTERN_REMOTE="1").endswith("\n0\n")
+    assert said(COMMAND, POSTERN_REMOTE="").endswith("\n1\n")

@@ -125,4 +125,6 @@ def to_front(arguments: Sequence[str]) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command line and exit with its status."""
+    if is_remote():  # beside us run other administrators' processes, of the same user
+        import_module("appliance.undumpable").become_undumpable()
     root.main(args=to_front(sys.argv[1:] if arguments is None else arguments), prog_name="postern")
