@@ -6,15 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from appliance.control.api.maps import MapCreate, MapDelete, MapEntries, MapImport, MapPut, MapUndo
-from tests.tui.data import answer, last, node
+from appliance.control.api.maps import MapCreate, MapDelete, MapEntries, MapImport, MapPut, MapSet, MapUndo
+from tests.tui.configured import setting
+from tests.tui.data import answer, last, map_show, node
 from tests.tui.stage import Stage, play
 
 
 def test_maps_say_who_uses_them_and_what_can_be_undone() -> None:
     async def story(stage: Stage) -> None:
         stage.app.go("maps")
-        await stage.sees("people", "sqlite", "250", "imap", "3h 01m ago")
+        await stage.sees("people", "sqlite", "250", "imap", "3h ")
         await stage.press("G")
         await stage.sees("Lives on  mail1 250", "U goes back to 240 entries")
         await stage.press("D")
@@ -35,6 +36,27 @@ def test_maps_say_who_uses_them_and_what_can_be_undone() -> None:
         await stage.sees("map filed is of type file: its entries are not kept here")
 
     play(fake := node(), story)
+
+
+def test_a_map_has_its_settings_as_a_form() -> None:
+    fold = setting("fold", "lower", type="choice", choices=["lower", "none"])
+
+    async def story(stage: Stage) -> None:
+        stage.app.go("maps")
+        await stage.sees("people")
+        await stage.press("G", "s")
+        await stage.sees("maps · people", "Setting", "fold")
+        await stage.press("enter")
+        await stage.sees("none")
+        await stage.press("down", "enter")
+        await stage.sees("▸  fold")
+        await stage.press("A")
+        await stage.sees("Apply 1 change to people?", "fold: lower → none", "New log-ins by IMAP follow it.")
+        await stage.press("y")
+        await stage.sees("done: postern map set people fold=none")
+        assert last(fake, MapSet) == MapSet("people", {"fold": "none"})
+
+    play(fake := node(MapShow=lambda asked: {**map_show(asked), "settings": [fold]}), story)
 
 
 def test_a_map_is_created_with_entries_or_as_a_file() -> None:
