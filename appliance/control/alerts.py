@@ -171,7 +171,7 @@ def _in_days(seconds: float) -> str:
 def _news(signs: Signs) -> Iterator[Alert]:
     if signs.trial is not None:
         text = f"on trial: {signs.trial['what']}; the node takes it back by itself unless it is kept"
-        yield Alert("trial", "warning", text, "audit", signs.trial["id"], signs.trial["since"])
+        yield Alert("trial", "warning", text, "audit", signs.trial["change"], signs.trial["since"])
     lost, at = signs.lost
     if lost and signs.now - at < NEWS:
         text = f"{lost:,} log-in{'s' * (lost != 1)} could not be written to the log"

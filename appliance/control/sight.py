@@ -126,7 +126,8 @@ def _trial(node: Node) -> dict[str, Any] | None:
     record = audit.get(node.reader(), trial.revision) if trial else None
     if trial is None or record is None:
         return None
-    return {"id": trial.id, "until": trial.until, "since": trial.until - trial.seconds, "what": record.what}
+    since = trial.until - trial.seconds
+    return {"id": trial.id, "change": str(trial.revision), "until": trial.until, "since": since, "what": record.what}
 
 
 def _maps_in_use(objects: Objects) -> dict[str, list[str]]:

@@ -60,7 +60,7 @@ def test_a_node_that_is_well_needs_nobody() -> None:
          "the disk of this node's data has 9 % free: without room nothing can be changed", "services", "", NOW),
         ({"room": 0.0199}, "problem",
          "the disk of this node's data has 1 % free: without room nothing can be changed", "services", "", NOW),
-        ({"trial": {"id": "7", "what": "service set imap", "since": NOW - 3}}, "warning",
+        ({"trial": {"id": "t", "change": "7", "what": "service set imap", "since": NOW - 3}}, "warning",
          "on trial: service set imap; the node takes it back by itself unless it is kept", "audit", "7", NOW - 3),
         ({"empty_maps": {"people": ["imap", "pop3"]}}, "warning",
          "map people is empty: imap, pop3 finds nobody in it", "maps", "people", NOW),

@@ -17,7 +17,8 @@ class Watch(Request, frozen=True, tag="watch"):
         quicker; null: none) are of the last five minutes, users of the maps in use, answers_ms of the last probes;
         since: seconds since the epoch, null while all is well or where nobody saw it begin.
     sessions: a number that is another one whenever a session came or went. The list itself is to be asked for.
-    revision: {revision, trial: null | {id, since, until, what}}: of the configuration; a change that waits to be kept.
+    revision: {revision, trial: null | {id, change, since, until, what}}: of the configuration; a change that waits to
+        be kept (`change`: for AuditShow).
     alerts: [{id, level, text, screen, subject, since}], worst first; level: problem | warning; screen: which one
         leads to the cause (services, metrics, backends, certificates, maps, log, bans, audit), about `subject`.
     Progress in between says that the stream is alive.
