@@ -8,7 +8,7 @@ from typing import Any, Final
 from appliance.control.api.backends import BackendDrain
 from tui.listing import Listing, command
 from tui.widgets.rows import Row
-from tui.words import many, since
+from tui.words import many, service, since
 
 PROTOCOLS: Final = ("imap", "pop3", "sieve", "smtp", "lmtp")
 
@@ -17,7 +17,7 @@ def merged(one: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
     """A row of BackendList, or the answer to BackendShow, with what the topic `overview` told last."""
     watched = facts.get("overview", {}).get("backends", [])
     told: Mapping[str, Any] = next((of for of in watched if of["name"] == one["name"]), {})
-    address = next((f"{of} {one[of]}" for of in PROTOCOLS if one.get(of)), "")
+    address = next((f"{service(of)} {one[of]}" for of in PROTOCOLS if one.get(of)), "")
     tls = "" if one["tls"] == "none" else f", {one['tls']}"
     row = {
         **one,

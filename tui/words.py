@@ -11,6 +11,16 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
+SERVICES: Final = {
+    "imap": "IMAP", "pop3": "POP3", "sieve": "Sieve", "smtp": "SMTP in", "submission": "Submission",
+    "lmtp": "LMTP", "webmail": "Web mail", "console": "Console",
+}  # fmt: skip
+REFUSED: Final = {
+    "bad-credentials": "wrong password", "unknown-here": "in no map", "disabled": "account disabled",
+    "banned": "banned", "not-permitted": "not permitted", "expired": "password expired", "tls-required": "TLS required",
+    "backend-down": "store is down", "backend-refused": "store refused", "misconfigured": "misconfigured",
+    "limit": "limit reached", "try-later": "to try later", "loop": "sent in a circle",
+}  # fmt: skip
 _HIDDEN: Final = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 
 
@@ -35,8 +45,18 @@ def _letter(letter: str) -> str:
 
 
 def count(number: float | None) -> str:
-    """A number with its thousands apart, by spaces that do not break; nothing for None."""
-    return "" if number is None else f"{number:,.0f}".replace(",", "\u202f")
+    """A number, its thousands apart as in the node's own sentences; nothing for None."""
+    return "" if number is None else f"{number:,.0f}"
+
+
+def service(name: Any) -> str:
+    """A service or protocol as people call it."""
+    return SERVICES.get(name) or plain(name)
+
+
+def refusal(name: Any) -> str:
+    """Why a log-in was refused, in 16 letters."""
+    return REFUSED.get(name) or plain(name)
 
 
 def size(octets: float) -> str:
@@ -84,9 +104,9 @@ def milliseconds(value: float | None) -> str:
     return f"{value / 1000:.1f} s" if value >= 1000 else f"{value:.0f} ms"
 
 
-def bars(values: Sequence[float]) -> str:
-    """A small chart, a letter for each value, from zero to the largest."""
-    most = max(values, default=0)
+def bars(values: Sequence[float], least: float = 0) -> str:
+    """A small chart, a letter for each value, from zero to the largest, or to `least` if all are below that."""
+    most = max([least, *values])
     return "".join(_BARS[round(value / most * (len(_BARS) - 1))] if most else _BARS[0] for value in values)
 
 

@@ -13,7 +13,17 @@ from appliance.control.api.accounts import AccountList, AccountPassword
 from appliance.control.api.backends import BackendAdd, BackendCheck, BackendEnable, BackendList, BackendSet, BackendShow
 from appliance.control.api.console import ConsoleWho
 from appliance.control.api.live import LogTail, SessionList
-from appliance.control.api.maps import MapCreate, MapDelete, MapEntries, MapImport, MapList, MapPut, MapShow, MapUndo
+from appliance.control.api.maps import (
+    MapCreate,
+    MapDelete,
+    MapEntries,
+    MapImport,
+    MapList,
+    MapPut,
+    MapSet,
+    MapShow,
+    MapUndo,
+)
 from appliance.control.api.uploads import ConsoleUploads
 from tests.tui.fake import WHO, Answer, FakeNode
 from tests.tui.stage import Stage
@@ -66,7 +76,8 @@ def node(role: str = "owner", **answers: Any) -> FakeNode:
     upload = {"name": "users.csv", "by": "jonas", "size": 1000, "at": NOW}
     table: dict[type[Request], Answer] = {
         ConsoleWho: {**WHO, "role": role}, MapList: [FILED, OTHERS, PEOPLE], MapShow: map_show, MapEntries: map_entries,
-        MapPut: {"before": None}, MapDelete: DONE, MapCreate: DONE, MapUndo: {"entries": 240}, MapImport: map_import,
+        MapPut: {"before": None}, MapSet: DONE, MapDelete: DONE, MapCreate: DONE,
+        MapUndo: {"entries": 240}, MapImport: map_import,
         BackendList: STORES, BackendSet: DONE, BackendAdd: DONE, BackendEnable: DONE,
         SessionList: [{"id": "1"}, {"id": "2"}],
         ConsoleUploads: [upload],

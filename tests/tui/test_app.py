@@ -54,7 +54,7 @@ def test_slash_finds_a_person_as_one_types() -> None:
     async def story(stage: Stage) -> None:
         await stage.press("slash")
         await stage.type("mar")
-        await stage.sees(MARIA, "lives on")
+        await stage.sees(MARIA, "Lives on")
         await stage.press("enter")
         await stage.sees(f"mail1 · {MARIA}", "goes to mail1")
         await stage.press("escape")

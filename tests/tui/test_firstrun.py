@@ -48,7 +48,7 @@ def test_a_node_without_a_store_begins_with_the_questions() -> None:
         text = await stage.sees("Seven questions", "0 of 7", "found at 127.0.0.1:10143: Dovecot\\x1b]52", "nobody yet")
         assert "\x1b" not in text
         await stage.press("escape")
-        await stage.sees("Service", "log-ins/min")  # left as it is
+        await stage.sees("Service", "Log-ins")  # left as it is
         stage.app.go("first-run")
         await stage.sees("Seven questions", "0 of 7")
 
@@ -57,7 +57,7 @@ def test_a_node_without_a_store_begins_with_the_questions() -> None:
 
 def test_a_viewer_and_a_node_with_stores_see_the_overview() -> None:
     async def story(stage: Stage) -> None:
-        await stage.sees("Service", "log-ins/min")
+        await stage.sees("Service", "Log-ins")
         assert "Seven questions" not in stage.text()
 
     play(empty({ConsoleWho: {**WHO, "role": "viewer"}}), story)

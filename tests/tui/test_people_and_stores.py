@@ -75,7 +75,7 @@ def test_a_store_has_its_probe_and_a_standby() -> None:
         await stage.press("X")
         await stage.sees("back-end mail1 is in use: failover of imap")
         await stage.press("escape", "enter")
-        await stage.sees("connect", "10.0.0.1:143", "✗ failed", "2.0 s", "BYE \\x1b[31mfull", "imap: greeting: full")
+        await stage.sees("connect", "10.0.0.1:143", "✗ failed", "2.0 s", "BYE \\x1b[31mfull", "IMAP: greeting: full")
         await stage.press("S")
         shown = await stage.sees("serves the people of mail1", "none: they wait", "mail2   up")
         assert "mail1   up" not in shown
@@ -141,12 +141,12 @@ def test_the_log_follows_is_bounded_and_survives_a_break() -> None:
             stage.app.go("log")
             await stage.sees("maria@x.test", "follows")
             tail.feed(1, "ev\x1b]0;il\x07@x.test", "bad-credentials")
-            await stage.sees("ev\\x1b]0;il\\x07", "✗ bad-credentials")
+            await stage.sees("ev\\x1b]0;il\\x07", "✗ wrong password")
             tail.broken.set()
             await stage.until(lambda: tail.begun == 2, "the stream begins again")
             tail.feed(1, "late@x.test")
             await stage.sees("late@x.test")
-            assert stage.text().count("✗ bad-credentials") == 1, "the past is not shown twice"
+            assert stage.text().count("✗ wrong password") == 1, "the past is not shown twice"
             await stage.press("k")
             await stage.sees("paused")
             tail.feed(2 * KEPT, "many@x.test")

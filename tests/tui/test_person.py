@@ -22,7 +22,7 @@ def asked(of: FakeNode, kind: type[Any]) -> list[Any]:
 async def opened(stage: Stage) -> None:
     """Maria."""
     stage.app.go("person", MARIA)
-    await stage.sees("now: 2 sessions", "lately", "goes to mail1")
+    await stage.sees("Now: 2 sessions", "Lately", "goes to mail1")
 
 
 def test_everything_about_maria_is_on_one_screen() -> None:
@@ -30,7 +30,7 @@ def test_everything_about_maria_is_on_one_screen() -> None:
         await opened(stage)
         text = stage.text()
         assert all(said in text for said in ("Account", "on", "IMAP", "POP3", "same", "by map people"))
-        assert "refused: bad-credentials (wrong" in text and "203.0.113.9" in text
+        assert "refused: wrong password (wrong" in text and "203.0.113.9" in text
 
     play(node(), story)
 
@@ -40,7 +40,7 @@ def test_a_name_as_it_was_typed_becomes_the_mailbox() -> None:
 
     async def story(stage: Stage) -> None:
         stage.app.go("person", "Maria@Example.ORG")
-        await stage.sees(f"mail1 · {MARIA}", "now: 2 sessions")
+        await stage.sees(f"mail1 · {MARIA}", "Now: 2 sessions")
 
     play(of, story)
 

@@ -15,7 +15,7 @@ from appliance.control.api.bans import BanAdd, BanLift
 from appliance.control.api.certificates import CertAdd
 from appliance.control.api.console import ConsoleWho
 from appliance.control.api.trial import Keep, Try
-from tests.tui.configured import asked, configured, fill
+from tests.tui.configured import asked, change, configured, fill
 from tests.tui.fake import WHO
 from tests.tui.stage import Stage, play
 from tui.screens.bans import seconds_of
@@ -42,6 +42,27 @@ def test_pages_of_the_audit_and_a_change_taken_back() -> None:
     play(node, story)
     assert AuditList(201, 101) in node.asked
     assert asked(node, AuditRevert) == [AuditRevert("300")]
+
+
+def test_an_import_is_one_line_once_it_has_ended() -> None:
+    done, under_way = "import a.csv into map people", "import b.csv into map people"
+    whats = [f"{done}: 3 new", "backend drain mail3", f"begin to {done}", f"begin to {under_way}"]
+    node = configured({AuditList: [change(300 - at, what) for at, what in enumerate(whats)]})
+
+    async def story(stage: Stage) -> None:
+        stage.app.go("audit")
+        text = await stage.sees("imported a.csv into map people: 3 new", "drained", "began to import b.csv")
+        assert "began to import a.csv" not in text
+
+    play(node, story)
+
+
+def test_a_change_is_opened_by_its_number() -> None:
+    async def story(stage: Stage) -> None:
+        stage.app.go("audit", "300")
+        await stage.sees("change 300", "R revert")
+
+    play(configured(), story)
 
 
 def test_an_operator_changes_the_own_password_alone() -> None:

@@ -20,7 +20,12 @@ from tui.sentences import sentence
         ("cert add mail.example.org imap.example.org", "added a certificate for mail.example.org, imap.example.org"),
         ("admin key add jonas SHA256:x", "added a key of jonas"),
         ("admin key remove jonas SHA256:x", "removed a key of jonas"),
-        ("import users.csv into map people", "import users.csv into map people"),
+        ("import users.csv into map people: 1,204 new", "imported users.csv into map people: 1,204 new"),
+        ("begin to import users.csv into map people", "began to import users.csv into map people"),
+        ("give up to import users.csv into map people", "gave up importing users.csv into map people"),
+        ("ban add 203.0.113.7", "banned 203.0.113.7"),
+        ("ban 203.0.113.7 from the console", "banned 203.0.113.7 from the console"),
+        ("account import: 12 accounts", "imported 12 accounts"),
         ("map put people maria@example.org", "map put people maria@example.org"),  # a word too few
     ],
 )

@@ -6,7 +6,8 @@ Read a page at a time. Secrets come as stars. Must never show what somebody type
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Final
 
@@ -24,6 +25,7 @@ from tui.widgets.rows import Column, Row, Rows
 from tui.words import clock, many, plain, since
 
 PAGE: Final = 100
+BEGIN: Final = "begin to "
 
 
 class Audit(PlaceScreen):
@@ -42,6 +44,7 @@ class Audit(PlaceScreen):
         super().__init__(subject)
         self.pages: list[int] = [0]  # the revision before which each page begins; the last one is shown
         self.more = False
+        self.last = 0  # of this page, the oldest
 
     def heading(self) -> str:
         return f"audit · page {len(self.pages)}" if len(self.pages) > 1 else "audit"
@@ -50,7 +53,7 @@ class Audit(PlaceScreen):
         yield Rows(
             (
                 Column("ago", "Ago", right=True, width=7),
-                Column("by", "Who", show=lambda who: plain(who, 16), width=16),
+                Column("by", "Who", show=lambda who: plain(who, 12), width=12),
                 Column("sentence", "What", style=_colour, flex=True),
                 Column("origin", "From", wide=True, width=24),
                 Column("id", "Change", right=True, wide=True, width=8),
@@ -68,7 +71,8 @@ class Audit(PlaceScreen):
         done = await self.ask(AuditList(self.pages[-1], PAGE + 1))
         if done is not None and self.query(Rows):  # it may be closing
             self.more = len(done.value) > PAGE
-            self.query_one(Rows).show([_row(row) for row in done.value[:PAGE]])
+            self.last = int(done.value[:PAGE][-1]["id"]) if done.value else 0
+            self.query_one(Rows).show([_row(row) for row in _without_beginnings(done.value[:PAGE])])
             self._say_exact()
             self.console.say()  # which page it is
 
@@ -91,9 +95,8 @@ class Audit(PlaceScreen):
 
     def action_older(self) -> None:
         """The next page."""
-        rows = self.query_one(Rows).rows_shown
-        if self.more and rows:
-            self.pages.append(int(rows[-1]["id"]))
+        if self.more:
+            self.pages.append(self.last)
             self.load()
 
     def action_newer(self) -> None:
@@ -154,6 +157,21 @@ def _put_back(change: Mapping[str, Any]) -> list[str]:
     return [f"{key['key']}: {told(key['new'])} → {told(key['old'])}" for key in change["keys"]]
 
 
+def _without_beginnings(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """An import that has ended is one line: what it did."""
+    ended: Counter[tuple[str, str]] = Counter()
+    left = []
+    for row in rows:  # the newest first
+        what, began = row["what"].removeprefix("give up to "), row["what"].startswith(BEGIN)
+        key = row["by"], what.removeprefix(BEGIN).partition(":")[0]
+        if began and ended[key]:
+            ended[key] -= 1
+            continue
+        ended[key] += what.startswith("import ")
+        left.append(row)
+    return left
+
+
 def _row(row: Mapping[str, Any]) -> Row:
     at = datetime.fromisoformat(row["at"]).timestamp()
     done = row["verdict"] in ("done", "")
@@ -190,4 +208,9 @@ def _page(value: Mapping[str, Any]) -> Text:
     return page
 
 
-PLACE = Place("audit", "Audit", "Who changed what, and how to take it back.", Audit, key="a", order=70)
+def opened(subject: str = "") -> PlaceScreen:
+    """`:audit 31` opens that change."""
+    return Change(subject) if subject else Audit()
+
+
+PLACE = Place("audit", "Audit", "Who changed what, and how to take it back.", opened, key="a", order=70)

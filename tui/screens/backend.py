@@ -22,7 +22,7 @@ from tui.settings import SettingsScreen
 from tui.stores import drain, merged, state_colour
 from tui.themes import colour
 from tui.widgets.rows import Column, Row, Rows
-from tui.words import count, many, milliseconds, plain
+from tui.words import count, many, milliseconds, plain, service
 
 NAMES: Final = {
     "connect": "connect", "tls": "TLS", "greeting": "greeting", "starttls": "STARTTLS", "capability": "what it offers"
@@ -115,7 +115,7 @@ class Backend(Listing):
         if not self.is_shown:
             return
         self.rows.show([_step(visit, step) for visit in visits for step in visit["steps"]])
-        wrong = [f"{visit['service']}: {visit['reason']}" for visit in visits if not visit["ok"]]
+        wrong = [f"{service(visit['service'])}: {visit['reason']}" for visit in visits if not visit["ok"]]
         offered = "all its protocols answer" if visits else "it has no address of any protocol: s sets one"
         self.summary(plain("; ".join(wrong), 400) if wrong else offered)
 
@@ -181,7 +181,7 @@ class BackendSettings(SettingsScreen):
 def _step(visit: dict[str, Any], step: dict[str, Any]) -> Row:
     return {
         "id": f"{visit['service']} {step['name']}",
-        "service": visit["service"] if step is visit["steps"][0] else "",
+        "service": service(visit["service"]) if step is visit["steps"][0] else "",
         "step": NAMES.get(step["name"], step["name"]),
         "mark": "ok" if step["ok"] else "✗ failed",
         **{key: step[key] for key in ("ms", "result", "ok")},

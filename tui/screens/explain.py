@@ -66,7 +66,7 @@ class Explain(PlaceScreen):
                 Column("result", "says", flex=True),
                 Column("source", "by", width=14),
                 Column("age", "as of", right=True, width=8, show=_age),
-                Column("ms", "ms", right=True, width=6, wide=True, show=lambda ms: f"{ms:.2f}"),
+                Column("ms", "took ms", right=True, width=7, wide=True, show=lambda ms: f"{ms:.2f}"),
             ),
             "number",
         )

@@ -23,7 +23,7 @@ from tui.node import Stream
 from tui.place import Place
 from tui.widgets.filter import Filter
 from tui.widgets.rows import Column, Row, Rows
-from tui.words import count, milliseconds, plain
+from tui.words import count, milliseconds, plain, refusal, service
 
 KEPT: Final = 500
 PAST: Final = 200  # lines of the past to begin with
@@ -104,11 +104,12 @@ class Log(Listing):
         return Lines(
             (
                 Column("time", "Time", width=8),
-                Column("service", "service", width=7),
-                Column("user", "User", flex=True),
+                Column("service", "at", width=5, show=service),
+                Column("user", "user", flex=True),
                 Column("client", "from", width=15),
-                Column("backend", "back-end", width=10, wide=True),
-                Column("words", "outcome", width=17, style=_colour),
+                Column("backend", "store", width=10, wide=True),
+                Column("words", "outcome", width=18, style=_colour, wide=True),
+                Column("ended", "store", width=18, style=_colour, narrow=True),
                 Column("took", "took", right=True, width=6, show=milliseconds, wide=True),
                 Column("why", "why", width=60, wider=160),
             ),
@@ -120,16 +121,16 @@ class Log(Listing):
     def load(self) -> None:
         """Begin anew: what the node can tell apart it does, the rest is told apart here before it is kept."""
         words = self.wanted.lower().split()
-        service = next((word for word in words if word in SERVICES), "")
+        wanted = next((word for word in words if word in SERVICES), "")
         outcome = next((word for word in words if word in ("ok", "refused")), "")
         self._stop()
         self._kept.clear()
         self._seen.clear()
-        self._stream = self.console.node.follow(LogTail(service=service, outcome=outcome, last=PAST), self._heard,
+        self._stream = self.console.node.follow(LogTail(service=wanted, outcome=outcome, last=PAST), self._heard,
                                                 self._broke)  # fmt: skip
         people = [word for word in words if "." in word.partition("@")[2]]
         if people:
-            self._remember(LogTail(people[0], service, outcome, PAST, follow=False))
+            self._remember(LogTail(people[0], wanted, outcome, PAST, follow=False))
         self._soon()
 
     @work(exclusive=True, group="load")
@@ -225,13 +226,15 @@ class Log(Listing):
 def _line(one: dict[str, Any], known: str) -> Row:
     """One outcome as a row."""
     today = time.localtime(one["at"])[:3] == time.localtime()[:3]
-    refusal = one["refusal"]
+    refused = one["refusal"]
+    words = f"✗ {refusal(refused)}" if refused else "ok"
     return {
         **one,
         "id": known,
         "time": time.strftime("%H:%M:%S" if today else "%d %b", time.localtime(one["at"])),
-        "outcome": f"refused {refusal}" if refusal else "ok",
-        "words": f"✗ {refusal}" if refusal else "ok",
+        "outcome": f"refused {refused} {words}" if refused else "ok",
+        "words": words,
+        "ended": words if refused else one["backend"],
         "took": one["ms"][-1] if one["ms"] else None,
     }
 

@@ -6,20 +6,25 @@ Entries: tui/screens/entries.py. Imports: tui/screens/importing.py.
 from __future__ import annotations
 
 import asyncio
+import shlex
+from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
 from textual import work
 from textual.binding import Binding, BindingType
 from textual.widgets import DataTable
 
-from appliance.control.api.maps import MapCreate, MapDelete, MapList, MapShow
+from appliance.control.api import Request
+from appliance.control.api.maps import MapCreate, MapDelete, MapList, MapSet, MapShow
+from tui.drafts import Draft
 from tui.listing import Listing, command
 from tui.place import Place, PlaceScreen
 from tui.screens.entries import Entries
 from tui.screens.importing import Importing
+from tui.settings import SettingsScreen
 from tui.undoing import undo_import, until
 from tui.widgets.rows import Column, Rows
-from tui.words import count, many, plain, since
+from tui.words import count, many, plain, service, since
 
 REST: Final = 0.15  # seconds that the cursor stays before details are asked for
 TYPES: Final = (
@@ -36,6 +41,7 @@ class Maps(Listing):
     hint: ClassVar[str] = "name, type or service"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("e", "entries", "entries", key_display="Enter"),
+        Binding("s", "settings", "settings"),
         Binding("I", "import", "import"),
         Binding("U", "undo_import", "undo"),
         Binding("C", "create", "create"),
@@ -99,6 +105,12 @@ class Maps(Listing):
 
     # --- changing ---
 
+    def action_settings(self) -> None:
+        """All of them, as a form."""
+        row = self.rows.current()
+        if row is not None:
+            self.console.push_screen(MapSettings(row["name"], row["used_by"]))
+
     def action_import(self) -> None:
         """The wizard."""
         row = self.rows.current()
@@ -144,6 +156,33 @@ class Maps(Listing):
             effect = [f"Its {gone} with it.", f"`postern map undo {name}` brings it back within 7 days."]
         words = ["map", "delete", name, *(["--delete-data"] if entries else [])]
         await self.act(MapDelete(name, bool(entries)), command(*words), f"Delete map {name}?", effect)
+
+
+class MapSettings(SettingsScreen):
+    """All settings of one."""
+
+    place: ClassVar[str] = "maps"
+
+    def __init__(self, subject: str, used_by: Sequence[str]) -> None:
+        super().__init__(subject)
+        self._used_by = used_by
+
+    def reads(self) -> Request:
+        return MapShow(self.subject)
+
+    def sets(self, values: dict[str, Any]) -> Request:
+        return MapSet(self.subject, values)
+
+    def command(self, words: str) -> str:
+        return f"postern map set {shlex.quote(self.subject)} {words}"
+
+    def risky(self, draft: Draft) -> bool:
+        """Administrators come in by no map."""
+        return False
+
+    def effect(self, draft: Draft) -> list[str]:
+        """Who looks into it."""
+        return [f"New log-ins by {', '.join(map(service, self._used_by))} follow it."] if self._used_by else []
 
 
 def _details(shown: dict[str, Any]) -> list[str]:

@@ -20,11 +20,12 @@ from tui.place import Place, PlaceScreen, places
 from tui.widgets.frame import Rule
 from tui.widgets.rows import Column, Row, Rows
 from tui.widgets.tail import Tail
-from tui.words import bars, began, count, milliseconds
+from tui.words import bars, began, count, milliseconds, service
 
 FINE: Final = {"on", "up"}
 COLOURS: Final = {"down": "error", "stopped": "error", "unknown": "secondary"}  # any other but a fine one is a warning
 ALERTS: Final = 8  # lines of them at most, at 24 lines
+QUICK_MS: Final = 100  # the least that a chart of answers reaches up to: a quick store has a low one
 TREND: Final = 12  # answers of a store that are kept for its chart
 WITH_LOG: Final = 170  # columns
 
@@ -40,8 +41,8 @@ def _quiet(_: Row) -> str:
 SERVICES: Final = (
     Column("shown", "Service", width=12),
     Column("sessions", "now", right=True, show=count, width=7),
-    Column("trend", "log-ins/min", width=11, style=_quiet),
-    Column("per_minute", "", right=True, show=count, width=5),
+    Column("trend", "log-ins", width=11, style=_quiet),
+    Column("per_minute", "/min", right=True, show=count, width=5),
     Column("failed", "failed", right=True, width=9, style=lambda row: "warning" if row["many_failed"] else ""),
     Column("slowest_ms", "slowest", right=True, show=milliseconds, width=8),
     Column("told", "", flex=True, style=_state_colour),
@@ -60,7 +61,7 @@ NEEDS: Final = (
     Column("sign", "", width=1, style=lambda row: "error" if row["level"] == "problem" else "warning"),
     Column("text", "", flex=True),
     Column("since", "", width=6, show=began),
-    Column("screen", "", width=12, style=_quiet),
+    Column("screen", "", width=14, style=_quiet, wide=True),
 )
 
 
@@ -149,9 +150,9 @@ class Overview(PlaceScreen):
 
     def _flow(self, value: Mapping[str, Any]) -> None:
         offered = [one for one in value["services"] if one["state"] not in ("off", "unavailable")]
-        off = [SHOWN.get(one["name"], one["name"]) for one in value["services"] if one["state"] == "off"]
+        off = [service(one["name"]) for one in value["services"] if one["state"] == "off"]
         self.query_one("#services", Rows).show([_service(one) for one in offered])
-        self.query_one("#off", Rule).name_it(f"off: {', '.join(off)}" if off else "")
+        self.query_one("#off", Rule).name_it(f"Off: {', '.join(off)}" if off else "")
         for one in value["backends"]:
             if one["answers_ms"] is not None:
                 self._answered[one["name"]].append(one["answers_ms"])
@@ -182,7 +183,7 @@ def _service(one: Mapping[str, Any]) -> Row:
     share = f" ·{one['failed'] / tried:.0%}" if one["failed"] and tried else ""
     return {
         **one,
-        "shown": SHOWN.get(one["name"], one["name"]),
+        "shown": service(one["name"]),
         "trend": bars(minutes[:-1]),  # the last minute has only begun
         "per_minute": minutes[-2] if len(minutes) > 1 else 0,
         "failed": f"{count(one['failed'])}{share}",
@@ -197,7 +198,7 @@ def _store(one: Mapping[str, Any], node: str, answered: Sequence[float]) -> Row:
         **one,
         "shown": f"{one['name']} ⌂" if one["name"] == node else one["name"],
         "shown_state": one["state"] if fine or one["state"] == "unknown" else f"▲ {one['state']}",
-        "trend": bars(answered),
+        "trend": bars(answered, least=QUICK_MS),
         "told": "" if fine else _told(one, state=False),
     }
 
@@ -210,10 +211,5 @@ def _told(one: Mapping[str, Any], state: bool = True) -> str:
 def _alert(number: int, one: Mapping[str, Any]) -> Row:
     return {**one, "number": number if number < 10 else "", "sign": "▲" if one["level"] == "problem" else "△"}
 
-
-SHOWN: Final = {
-    "imap": "IMAP", "pop3": "POP3", "sieve": "Sieve", "smtp": "SMTP in", "submission": "Submission",
-    "webmail": "Web mail", "console": "Console",
-}  # fmt: skip
 
 PLACE = Place("overview", "Overview", "Does mail flow? Services, stores, what needs you.", Overview, order=0)

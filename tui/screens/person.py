@@ -6,7 +6,7 @@ Every question goes to the node at once; what one of them lacks leaves the other
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from rich.text import Text
@@ -25,10 +25,11 @@ from tui.listing import Listing, command
 from tui.place import Place
 from tui.screens.explain import SERVICES, ending
 from tui.screens.sessions import AGAIN, whose
+from tui.stores import in_words, state_colour
 from tui.themes import colour
 from tui.widgets.frame import Rule
 from tui.widgets.rows import Column, Row, Rows
-from tui.words import address, began, many, milliseconds, plain, since, size
+from tui.words import address, began, many, milliseconds, plain, refusal, service, since, size
 
 LATELY: Final = 20  # log-ins
 LABEL: Final = 10
@@ -69,26 +70,25 @@ class Person(Listing):
 
     def body(self) -> ComposeResult:
         yield Static("", id="about", markup=False)
-        yield Rule("now", id="count")
+        yield Rule("Now", id="count")
         yield Rows(
             (
-                Column("service", "at", width=5),
+                Column("service", "at", width=5, show=service),
                 Column("since", "since", right=True, show=since, width=8),
                 Column("from", "from", width=22, show=address),
                 Column("backend", "store", flex=True),
-                Column("in", "sent", right=True, show=size, width=6),
-                Column("out", "got", right=True, show=size, width=6),
+                Column("in", "sent", right=True, show=size, width=8),
+                Column("out", "received", right=True, show=size, width=8),
             ),
             "id",
             marks=True,
             id="now",
-            show_header=False,
         )
-        yield Rule("lately", id="outcomes")
+        yield Rule("Lately", id="outcomes")
         yield Rows(
             (
                 Column("at", "at", width=6, show=began),
-                Column("service", "service", width=5),
+                Column("service", "service", width=5, show=service),
                 Column("client", "from", width=16, show=address),
                 Column("ended", "ended", flex=True, style=lambda row: "warning" if row["refusal"] else ""),
                 Column("took", "ms", right=True, width=7, show=milliseconds),
@@ -157,10 +157,10 @@ class Person(Listing):
         self.query_one("#about", Static).update(self._about())
         self.query_one("#now", Rows).show(sessions)
         self.query_one("#count", Rule).name_it(
-            f"now: {many(len(sessions), 'session')}" if sessions else "not connected"
+            f"Now: {many(len(sessions), 'session')}" if sessions else "Not connected"
         )
         self.query_one("#lately", Rows).show(lately)
-        self.query_one("#outcomes", Rule).name_it("lately" if lately else "nothing lately")
+        self.query_one("#outcomes", Rule).name_it("Lately" if lately else "Nothing lately")
         self.refresh_bindings()
 
     def _about(self) -> Text:
@@ -181,11 +181,22 @@ class Person(Listing):
             says = ending(route).removeprefix(plain(route["address"])).strip()
             by = next((step["source"] for step in route["steps"] if step["name"] == "mailbox"), "")
             goes = route["verdict"] in ("route", "relay")
-            line(route["service"].upper(), "same" if says == same else f"{says}{f'  by {plain(by)}' if by else ''}",
+            line(service(route["service"]), "same" if says == same else f"{says}{f'  by {plain(by)}' if by else ''}",
                  "" if goes else "warning")  # fmt: skip
             same = says
+        for says, style in self._stores_that_fail():
+            line("Store", says, style)
         text.rstrip()
         return text
+
+    def _stores_that_fail(self) -> Iterator[tuple[str, str]]:
+        """In words, with their colour."""
+        here = {route["backend"] for route in self.routes}
+        for one in self.console.facts.get("overview", {}).get("backends", []):
+            if one["name"] in here and one["state"] in ("down", "partly", "slow"):
+                row = {**one, "health": one["state"]}
+                why = f": {plain(one['reason'], 200)}" if one["reason"] else ""
+                yield f"{plain(one['name'])} {in_words(row, one['since'])}{why}", state_colour(row)
 
     # --- what is done ---
 
@@ -273,7 +284,7 @@ class Person(Listing):
 
 
 def _outcome(one: Mapping[str, Any]) -> Row:
-    ended = f"refused: {one['refusal']}" if one["refusal"] else f"logged in, {one['backend']}"
+    ended = f"refused: {refusal(one['refusal'])}" if one["refusal"] else f"logged in, {one['backend']}"
     why = f" ({one['why']})" if one["why"] else ""
     key = f"{one['at']} {one['session']}"
     return {**one, "key": key, "ended": ended + why, "took": one["ms"][-1] if one["ms"] else None}

@@ -16,7 +16,7 @@ from appliance.control.api.services import ServiceList, ServiceSet
 from tui.place import Place, PlaceScreen
 from tui.settings import TRIAL_SECONDS, SettingsScreen, sessions_of
 from tui.widgets.rows import Column, Row, Rows
-from tui.words import count
+from tui.words import count, service
 
 STATES = {"on": "on", "off": "off", "stopped": "▲ stopped", "unavailable": "not in this release"}
 
@@ -35,7 +35,7 @@ class Services(PlaceScreen):
     def body(self) -> ComposeResult:
         yield Rows(
             (
-                Column("name", "Service"),
+                Column("name", "Service", show=service),
                 Column("words", "State", style=_colour),
                 Column("sessions", "Sessions", right=True, show=count),
                 Column("addresses", "Listens on"),
@@ -89,7 +89,7 @@ class Services(PlaceScreen):
             effect.append(f"{open_now} that are open go on.")
         request = ServiceSet(name, {"enabled": on})
         command = f"postern service set {name} enabled={str(on).lower()} --try {TRIAL_SECONDS}"
-        await self.act(request, command, f"{verb.capitalize()} {name}?", effect, trial=True)
+        await self.act(request, command, f"{verb.capitalize()} {service(name)}?", effect, trial=True)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Who may only look has no such keys."""

@@ -16,6 +16,7 @@ from tui.themes import colour
 from tui.words import plain
 
 MOST: Final = 500
+WIDE: Final = 100  # columns
 Row = Mapping[str, Any]
 
 
@@ -28,9 +29,15 @@ class Column(NamedTuple):
     show: Callable[[Any], str] = plain  # of the row's value
     style: Callable[[Row], str] = lambda row: ""  # a colour; the word in the cell says the same
     width: int | None = None
-    wide: bool = False  # only from 100 columns on
+    wide: bool = False  # only from WIDE columns on
     flex: bool = False  # has what the others leave; these need a width then
     wider: int = 0  # only from so many columns on
+    narrow: bool = False  # only where there are no wide ones
+
+    @property
+    def heading(self) -> str:
+        """All begin with a capital."""
+        return self.title[:1].upper() + self.title[1:]
 
 
 class Rows(DataTable[Text]):
@@ -87,7 +94,7 @@ class Rows(DataTable[Text]):
         if self.marks:
             self.add_column(" ", key="\0mark", width=1)
         for column in columns:
-            title = Text(column.title, justify="right" if column.right else "left", no_wrap=True)
+            title = Text(column.heading, justify="right" if column.right else "left", no_wrap=True)
             self.add_column(title, key=column.key, width=shape[1] if column.flex else column.width)
         self.rows_shown = []
         self._paint()
@@ -102,7 +109,8 @@ class Rows(DataTable[Text]):
 
     def _columns(self) -> list[Column]:
         width = self.app.size.width
-        return [one for one in self.all_columns if width >= max(100 if one.wide else 0, one.wider)]
+        fitting = [one for one in self.all_columns if width >= max(WIDE if one.wide else 0, one.wider)]
+        return [one for one in fitting if width < WIDE or not one.narrow]
 
     # --- what is shown ---
 

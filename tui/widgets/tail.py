@@ -16,7 +16,7 @@ from textual.widgets import Static
 
 from appliance.control.api.live import LogTail
 from tui.themes import colour
-from tui.words import milliseconds, plain
+from tui.words import milliseconds, plain, refusal, service
 
 if TYPE_CHECKING:
     from tui.app import Console
@@ -81,9 +81,10 @@ class Tail(Static):
 
     def _line(self, one: Mapping[str, Any]) -> Text:
         when = time.strftime("%H:%M:%S", time.localtime(one["at"]))
-        line = Text(f"{when} {plain(one['service']):<5} {plain(one['user'], 60)}  ", no_wrap=True, overflow="ellipsis")
+        who = f"{service(one['service']):<5} {plain(one['user'], 60)}"
+        line = Text(f"{when} {who}  ", no_wrap=True, overflow="ellipsis")
         if one["refusal"]:
-            return line.append(plain(one["refusal"], 60), self._colour("warning"))
+            return line.append(refusal(one["refusal"]), self._colour("warning"))
         took = milliseconds(one["ms"][-1]) if one["ms"] else ""
         return line.append(f"{plain(one['backend'], 60)} {took}", self._colour("secondary"))
 
