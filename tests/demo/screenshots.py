@@ -28,6 +28,8 @@ from tui.app import Console
 FOLDER: Final = Path(__file__).parents[2] / "docs/screens"
 SIZES: Final = ((80, 24), (120, 40))
 THEMES: Final = {"dark": "postern-dark", "light": "postern-light"}
+MORE: Final = ((200, 60, "dark"), (80, 24, "16"))  # of a few: a wide terminal, and one of sixteen colours
+OF_MORE: Final = ("overview", "sessions", "importing")
 PERSON: Final = f"maria@{town.DOMAIN}"
 SCREENS: Final = {
     "overview": ("overview", ""),
@@ -42,6 +44,7 @@ SCREENS: Final = {
     "services": ("services", "imap"),
     "log": ("log", ""),
     "audit": ("audit", ""),
+    "importing": ("maps", ""),
 }
 SETTLED: Final = 1.5  # seconds until a picture is taken
 PROBED: Final = 9.0  # where a slow store is visited for it, once for each service
@@ -73,11 +76,14 @@ async def picture(home: Home, screen: str, size: tuple[int, int], theme: str) ->
     place, subject = SCREENS[screen]
     console = Console(lambda: Client.connect(home))
     async with console.run_test(size=size) as pilot:
-        console.theme = THEMES[theme]
+        console.theme = THEMES.get(theme, f"postern-{theme}")
         await pilot.pause(SETTLED)
         if place != "overview":
             console.go(place, subject)
             await pilot.pause(PROBED if screen == "backend" else SETTLED)
+        if screen == "importing":
+            await pilot.press("I")
+            await pilot.pause(SETTLED)
         return for_everybody(console.export_screenshot(title=f"postern: {screen}"))
 
 
@@ -111,11 +117,16 @@ def take(node: Node, screens: list[str], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with let_in(node, "maria") as home:
         for screen in screens:
-            for size in SIZES:
-                for theme in THEMES:
-                    file = folder / f"{screen}-{size[0]}x{size[1]}-{theme}.svg"
-                    file.write_text(asyncio.run(picture(home, screen, size, theme)))
-                    print(file)
+            for wide, high, theme in shapes(screen):
+                file = folder / f"{screen}-{wide}x{high}-{theme}.svg"
+                file.write_text(asyncio.run(picture(home, screen, (wide, high), theme)))
+                print(file)
+
+
+def shapes(screen: str) -> list[tuple[int, int, str]]:
+    """In which sizes and colours a screen is shown."""
+    usual = [(*size, theme) for size in SIZES for theme in THEMES]
+    return [*usual, *(MORE if screen in OF_MORE else ())]
 
 
 def main() -> None:
