@@ -127,5 +127,6 @@ def _problem(now: View, service: Service, back_end: BackEnd, trial: bool) -> Ref
         return Refused(Refusal.BACKEND_DOWN, f"back-end {back_end.name} is being drained")
     if not now.health.usable(back_end.name, service, trial=trial):
         why, seconds = now.health.why(back_end.name, service)
-        return Refused(Refusal.BACKEND_DOWN, f"back-end {back_end.name} is down for {seconds:.0f} s: {why}")
+        so_long = f" for {seconds:.0f} s" if seconds >= 1 else ""
+        return Refused(Refusal.BACKEND_DOWN, f"back-end {back_end.name} is down{so_long}: {why}")
     return None

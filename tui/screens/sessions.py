@@ -21,7 +21,7 @@ from tui.listing import Listing, command
 from tui.place import Place
 from tui.widgets.filter import Filter
 from tui.widgets.rows import MOST, Column, Row, Rows
-from tui.words import address, count, many, plain, since, size
+from tui.words import address, count, many, plain, service, since, size
 
 AGAIN: Final = 2.0  # seconds between two askings, at least
 SHARE: Final = 10  # and so many times what the last one took
@@ -77,7 +77,7 @@ class Sessions(Listing):
         return Table(
             (
                 Column("user", "user", flex=True),
-                Column("service", "at", width=5),
+                Column("service", "at", width=5, show=service),
                 Column("from", "from", width=16, show=address),
                 Column("backend", "store", width=8),
                 Column("since", "since", right=True, show=since, width=7),

@@ -172,7 +172,7 @@ def route(node: Node, by: By, request: Route, file: BinaryIO | None) -> Done:
     if request.down:
         if request.down not in node.objects().names("backend"):
             raise Refused(f"there is no back-end {request.down[:80]!r}")
-        health.told(request.down, request.service, False, "counted as down, as asked")
+        health.told(request.down, request.service, False, "as was asked")
     try:
         snapshot = load_snapshot(connection, node.name, node.vault)
     except SnapshotError as error:
