@@ -15,7 +15,7 @@ from tests.tui.stage import Stage, play
 def test_maps_say_who_uses_them_and_what_can_be_undone() -> None:
     async def story(stage: Stage) -> None:
         stage.app.go("maps")
-        await stage.sees("people", "sqlite", "250", "imap", "3h ")
+        await stage.sees("people", "sqlite", "250", "IMAP", "3h ")
         await stage.press("G")
         await stage.sees("Lives on  mail1 250", "U goes back to 240 entries")
         await stage.press("D")

@@ -56,7 +56,7 @@ class Maps(Listing):
                 Column("entries", "entries", right=True, show=count, width=10),
                 Column("changed", "changed", show=_ago, width=12),
                 Column("by", "by", wide=True, width=16),
-                Column("used_by", "used by", flex=True),
+                Column("used_by", "used by", flex=True, show=_services),
             ),
             "name",
         )
@@ -195,6 +195,10 @@ def _details(shown: dict[str, Any]) -> list[str]:
     if undo := shown.get("undo"):
         lines.append(f"U goes back to {many(undo['entries'], 'entry', 'entries')}, until {until(undo['until'])}")
     return lines
+
+
+def _services(names: Sequence[str]) -> str:
+    return ", ".join(map(service, names))
 
 
 def _ago(moment: float | None) -> str:
