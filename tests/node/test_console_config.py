@@ -78,7 +78,7 @@ def test_a_listener_moved_on_trial_comes_back_by_itself(running: Node, quick_tri
 
     async def story(stage: Stage) -> None:
         stage.app.go("services")
-        await stage.sees("imap", f"{running.host}:{running.imap}")
+        await stage.sees("IMAP", f"{running.host}:{running.imap}")
         await stage.press("enter")
         await stage.sees("proxy_protocol_from")
         await stage.press("j", "enter")
@@ -101,7 +101,7 @@ def test_a_listener_moved_on_trial_and_kept_stays(running: Node) -> None:
 
     async def story(stage: Stage) -> None:
         stage.app.go("services")
-        await stage.sees("imap", f"{running.host}:{running.imap}")
+        await stage.sees("IMAP", f"{running.host}:{running.imap}")
         await stage.press("enter")
         await stage.sees("proxy_protocol_from")
         await stage.press("j", "enter")

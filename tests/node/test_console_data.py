@@ -195,7 +195,7 @@ def test_a_probe_step_by_step(node: Node) -> None:
         stage.app.go("backends", "alpha")
         shown = await stage.sees("all its protocols answer", "used by", "live here")
         assert [word for word in ("connect", "greeting", "what it offers") if word in shown]
-        assert all(f"\n {service}" in shown for service in ("imap", "pop3", "sieve"))
+        assert all(f"\n {service}" in shown for service in ("IMAP", "POP3", "Sieve"))
 
     play(way(node), story)
 
@@ -203,12 +203,12 @@ def test_a_probe_step_by_step(node: Node) -> None:
 def test_a_failed_log_in_appears_in_the_log_as_it_happens(node: Node) -> None:
     async def story(stage: Stage) -> None:
         stage.app.go("log")
-        await stage.sees("Time", "outcome")
+        await stage.sees("Time", "Store")
         with pytest.raises(imaplib.IMAP4.error):
             node.logged_in(MARIA.address, WRONG)
-        await stage.sees("maria@example.test", "✗ bad-credentials", "127.0.0.1")
+        await stage.sees("maria@example.test", "✗ wrong password", "127.0.0.1")
         await stage.press("slash", *"refused", "enter")
-        await stage.sees("follows what has: refused", "✗ bad-credentials")
+        await stage.sees("follows what has: refused", "✗ wrong password")
         await stage.press("space")
         await stage.sees("paused; 0 new since")
         with pytest.raises(imaplib.IMAP4.error):
