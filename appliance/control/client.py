@@ -87,7 +87,7 @@ class Client:
         try:
             with theirs:
                 self.ask(ConsoleOpen(), file=theirs)
-        except BaseException:
+        except BaseException:  # raised on: nobody else would close it
             ours.close()
             raise
         return ours

@@ -65,7 +65,7 @@ class Controller:
         ours, theirs = socket.socketpair()
         try:
             value = await self._ask(ConsoleEnter(name, client, by, locked), theirs, refusals=True)
-        except BaseException:
+        except BaseException:  # raised on: nobody else would close it
             ours.close()
             raise
         finally:
